@@ -7,6 +7,7 @@
  */
 import type { ErrorKind } from '../core/errors.ts';
 import type { GenerationEvent, GenerationRequest, Usage } from '../protocol/generation.ts';
+import type { EngineStepStats } from '../protocol/telemetry.ts';
 
 /** Version of this protocol; both sides come from one build, so a mismatch is a packaging fault. */
 export const engineProtocolVersion = 1;
@@ -26,7 +27,7 @@ export interface EngineOptions {
   readonly cacheDir?: string | undefined;
 }
 
-/** The `dynamic_batching` keys; see `src/engine/README` section of ARCHITECTURE.md. */
+/** The `dynamic_batching` keys as the engine takes them (docs/reference/config.md). */
 export interface EngineBatching {
   readonly enabled: boolean;
   /** Slots: sequences decoded together. */
@@ -102,7 +103,7 @@ export interface EngineModel {
 }
 
 /** What one pass of the step loop did. Times in ms. */
-export interface EngineStep {
+export interface EngineStep extends EngineStepStats {
   /** Requests that began generating in this step, with their prompt's size. */
   readonly started: readonly {
     readonly id: string;
@@ -113,11 +114,4 @@ export interface EngineStep {
   readonly output: readonly { readonly id: string; readonly events: readonly GenerationEvent[] }[];
   /** Requests that are complete: all choices finished. Their slots are free. */
   readonly finished: readonly { readonly id: string; readonly usage: Usage }[];
-  readonly batchSize: number;
-  readonly prefillTokens: number;
-  readonly waiting: number;
-  readonly kvUsageRatio: number;
-  readonly decodeMs: number;
-  readonly prefillMs: number;
-  readonly sampleMs: number;
 }
