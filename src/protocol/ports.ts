@@ -5,6 +5,8 @@
 import type { UnbusyError } from '../core/errors.ts';
 import type { GenerationEvent, GenerationRequest, Usage } from './generation.ts';
 
+export type { Clock, Timer } from '../core/clock.ts';
+
 /**
  * One endpoint that can answer. `dispatch` is the only method on the hot path; retry, queue and
  * breaker live above it, so an upstream makes exactly one attempt.
@@ -143,15 +145,4 @@ export interface UpstreamError {
   readonly error: UnbusyError;
   /** The caller's own fault (400): never retried elsewhere. */
   readonly callerFault: boolean;
-}
-
-export interface Clock {
-  /** Milliseconds since the epoch, monotonic within the process. */
-  now(): number;
-  /** Calls back once after `delayMs` (rounded up to the wheel's tick of 10 ms). */
-  setTimer(delayMs: number, callback: () => void): Timer;
-}
-
-export interface Timer {
-  cancel(): void;
 }
