@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { loadConfig } from '../src/config/load.ts';
 import { readRepositoryFile, repositoryFiles, repositoryRoot } from './source-files.ts';
 import * as tidy from './tidy.ts';
 
@@ -58,6 +59,26 @@ test('the lock file and .npmrc name no registry', () => {
 test('every link in the documents leads somewhere', () => {
   assert.deepEqual(
     faults(markdown, (file, text) => tidy.linkFaults(file, text, readIfThere)),
+    [],
+  );
+});
+
+test('every YAML block in the documents is a valid config', () => {
+  const secrets = new Proxy({}, { get: () => 'secret-from-the-environment' });
+  const faultOf = (file: string, block: { text: string; line: number }): string[] => {
+    const readFile = (name: string): string => (name.endsWith('.yaml') ? block.text : 'secret');
+    try {
+      loadConfig({ path: 'unbusy.yaml', readFile, env: secrets });
+      return [];
+    } catch (error) {
+      return [`${file}:${block.line}: ${error}`];
+    }
+  };
+  const blocks = markdown.flatMap((file) =>
+    tidy.yamlBlocks(readRepositoryFile(file)).map((block) => ({ file, block })),
+  );
+  assert.deepEqual(
+    blocks.flatMap(({ file, block }) => faultOf(file, block)),
     [],
   );
 });
