@@ -45,15 +45,13 @@ const server = z
   .prefault({})
   .describe('Where and how this program listens.');
 
-const model = z
-  .strictObject({
-    pool: z
-      .array(plainName)
-      .min(1)
-      .max(1000)
-      .describe('Names of the endpoints that serve it. They must serve the same weights.'),
-  })
-  .describe('A model under the name that callers use.');
+const model = z.strictObject({
+  pool: z
+    .array(plainName)
+    .min(1)
+    .max(1000)
+    .describe('Names of the endpoints that serve it. They must serve the same weights.'),
+});
 
 const classNames = ['interactive', 'standard', 'batch'] as const;
 
@@ -76,53 +74,49 @@ const rate = z
     tpm,
   }));
 
-const tenant = z
-  .strictObject({
-    weight: z
-      .number()
-      .positive()
-      .max(1000)
-      .default(1)
-      .describe('Share when there is not enough for all: 2 gets twice what 1 gets.'),
-    class: z
-      .enum(classNames)
-      .default('interactive')
-      .describe('Class of requests that name none (`x-unbusy-class`, `service_tier`).'),
-    data: z
-      .enum(['stays', 'may_leave'])
-      .default('stays')
-      .describe('may_leave: prompts may go to endpoints with `location: public`.'),
-    rate: rate.optional().describe('Limits of this tenant. Default: none.'),
-  })
-  .describe('Who shares what. `default` is everyone who belongs to no other.');
+const tenant = z.strictObject({
+  weight: z
+    .number()
+    .positive()
+    .max(1000)
+    .default(1)
+    .describe('Share when there is not enough for all: 2 gets twice what 1 gets.'),
+  class: z
+    .enum(classNames)
+    .default('interactive')
+    .describe('Class of requests that name none (`x-unbusy-class`, `service_tier`).'),
+  data: z
+    .enum(['stays', 'may_leave'])
+    .default('stays')
+    .describe('may_leave: prompts may go to endpoints with `location: public`.'),
+  rate: rate.optional().describe('Limits of this tenant. Default: none.'),
+});
 
-const key = z
-  .strictObject({
-    id: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9-]{0,39}$/)
-      .meta({ allowed: 'up to 40 lower-case letters, digits and dashes' })
-      .describe('Name of the key in logs. Two keys may share one, for a change-over.'),
-    tenant: plainName.default('default').describe('The tenant that it speaks for.'),
-    hash: z
-      .string()
-      .regex(/^sha256:[0-9a-f]{64}$/)
-      .meta({ allowed: 'sha256: and 64 hexadecimal digits (`unbusy key new` prints it)' })
-      .optional()
-      .describe('SHA-256 of the key: what to keep in a file.'),
-    secret: secretText.optional().describe('The key itself, from the environment or a file.'),
-    scopes: z
-      .array(z.enum(['infer', 'read', 'admin', 'debug']))
-      .min(1)
-      .default(['infer'])
-      .describe('infer: ask models. read: metrics. admin: change things. debug: see endpoints.'),
-    expires: z
-      .union([z.iso.date(), z.iso.datetime({ offset: true })])
-      .meta({ allowed: 'a date such as 2027-01-01 or a time such as 2027-01-01T08:00:00Z' })
-      .optional()
-      .describe('Invalid from then on; a date means its beginning in UTC. Default: never.'),
-  })
-  .describe('Who may call. Without any key, no key is asked for.');
+const key = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,39}$/)
+    .meta({ allowed: 'up to 40 lower-case letters, digits and dashes' })
+    .describe('Name of the key in logs. Two keys may share one, for a change-over.'),
+  tenant: plainName.default('default').describe('The tenant that it speaks for.'),
+  hash: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64}$/)
+    .meta({ allowed: 'sha256: and 64 hexadecimal digits (`unbusy key new` prints it)' })
+    .optional()
+    .describe('SHA-256 of the key: what to keep in a file.'),
+  secret: secretText.optional().describe('The key itself, from the environment or a file.'),
+  scopes: z
+    .array(z.enum(['infer', 'read', 'admin', 'debug']))
+    .min(1)
+    .default(['infer'])
+    .describe('infer: ask models. read: metrics. admin: change things. debug: see endpoints.'),
+  expires: z
+    .union([z.iso.date(), z.iso.datetime({ offset: true })])
+    .meta({ allowed: 'a date such as 2027-01-01 or a time such as 2027-01-01T08:00:00Z' })
+    .optional()
+    .describe('Invalid from then on; a date means its beginning in UTC. Default: never.'),
+});
 
 const queue = z
   .strictObject({
@@ -175,8 +169,15 @@ export const fileSchema = z
       .record(plainName, endpointSchema)
       .default({})
       .describe('Who can answer. Empty: one embedded engine with the demonstration model.'),
-    tenants: z.record(plainName, tenant).default({}).describe('Who shares what.'),
-    keys: z.array(key).max(100_000).default([]).describe('Who may call.'),
+    tenants: z
+      .record(plainName, tenant)
+      .default({})
+      .describe('Who shares what. `default` is everyone who belongs to no other.'),
+    keys: z
+      .array(key)
+      .max(100_000)
+      .default([])
+      .describe('Who may call. Without any key, no key is asked for.'),
     queue,
     retry,
   })

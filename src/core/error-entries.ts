@@ -63,6 +63,13 @@ const requestEntries = {
     likelyCauses: ['a long conversation', 'a large `max_tokens` on top of a long prompt'],
     remedy: 'Shorten the prompt or lower `max_tokens`; the message says how many tokens fit.',
   },
+  invalid_token: {
+    kind: 'invalid_request',
+    title: 'A token id is not in the vocabulary',
+    whatItMeans: "A token of the prompt or of `logit_bias` is not one of the model's.",
+    likelyCauses: ['tokens made by the tokenizer of another model'],
+    remedy: 'Send text, or make the tokens with `POST /tokenize` of this server.',
+  },
   idempotency_key_reused: {
     kind: 'invalid_request',
     title: 'The idempotency key belongs to another request',
