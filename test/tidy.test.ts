@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { generatedPages } from '../scripts/generate-docs.ts';
 import { loadConfig } from '../src/config/load.ts';
+import { errorCatalogue } from '../src/core/error-catalogue.ts';
 import { readRepositoryFile, repositoryFiles, repositoryRoot } from './source-files.ts';
 import * as tidy from './tidy.ts';
 
@@ -83,6 +85,23 @@ test('every YAML block in the documents is a valid config', () => {
   );
 });
 
+test('every error code is in the catalogue', () => {
+  const known = new Set(errorCatalogue.map((entry) => entry.code));
+  const shipped = code.filter((file) => /^src\//.test(file) && !file.endsWith('.test.ts'));
+  assert.deepEqual(
+    faults(shipped, (file, text) => tidy.errorCodeFaults(file, text, known)),
+    [],
+  );
+});
+
+test('generated pages are fresh (npm run docs)', () => {
+  const stale = [...generatedPages()].filter(([file, text]) => readIfThere(file) !== text);
+  assert.deepEqual(
+    stale.map(([file]) => file),
+    [],
+  );
+});
+
 test('decision records are numbered, listed and complete', () => {
   const folder = 'docs/decisions';
   const overview = readRepositoryFile(`${folder}/README.md`);
@@ -111,6 +130,8 @@ test('every dependency is accounted for in docs/dependencies.md', () => {
   );
 });
 
+const newError = `throw new ${'Unbusy'}Error(\n  'internal',\n  'unheard_of', 'x')`;
+
 const broken: readonly (readonly [name: string, found: readonly string[]])[] = [
   ['a drawer', tidy.nameFaults('src/core/string-utils.ts')],
   ['a folder that is a drawer', tidy.nameFaults('src/common/order.ts')],
@@ -126,6 +147,7 @@ const broken: readonly (readonly [name: string, found: readonly string[]])[] = [
   ['a dead anchor', tidy.linkFaults('a.md', '[b](#b)', () => '# A\n')],
   ['a gap in the numbers', tidy.decisionFaults(decision('0002-b.md', '# 0002 B'), '(0002-b.md)')],
   ['an unlisted record', tidy.decisionFaults(decision('0001-a.md', '# 0001 A'), '')],
+  ['an unknown error code', tidy.errorCodeFaults('a.ts', newError, new Set(['known']))],
   ['a bare version', tidy.changelogFaults('# Changes\n\n## 0.1\n')],
   ['an unknown section', tidy.changelogFaults('## 0.1.0 (unreleased)\n\n### News\n\n- a\n')],
   ['an empty section', tidy.changelogFaults('## 0.1.0 (unreleased)\n\n### Added\n')],

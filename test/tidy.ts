@@ -42,7 +42,7 @@ export function sizeFaults(file: string, source: string): string[] {
 /** Unfinished work says why it waits and what is left, in a form that can be searched for. */
 export function todoFaults(file: string, source: string): string[] {
   return linesMatching(source, /\b(?:TODO(?!\([^)]{10,}\): \S)|FIXME|XXX)\b/).map(
-    (line) => `${file}:${line}: finish it, or give the reason: ${'TO'}DO(reason): what is left`,
+    (line) => `${file}:${line}: finish it, or write TODO(why it must wait): what is left`,
   );
 }
 
@@ -151,6 +151,19 @@ export function changelogFaults(text: string): string[] {
     }
   });
   return faults;
+}
+
+/** Codes that errors are made with in `source` and that are not among the `known` ones. */
+export function errorCodeFaults(
+  file: string,
+  source: string,
+  known: ReadonlySet<string>,
+): string[] {
+  const made = /new UnbusyError\(\s*'\w+',\s*'(\w+)'/g;
+  return [...source.matchAll(made)]
+    .map(([, code = '']) => code)
+    .filter((code) => !known.has(code))
+    .map((code) => `${file}: add ${code} to src/core/error-entries.ts, so that it is documented`);
 }
 
 function linesMatching(text: string, pattern: RegExp): number[] {
