@@ -238,7 +238,7 @@ interface Cursor {
 function createCursor(read: GgufRead, fileBytes: number): Cursor {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let offset = 0;
-  let window = new Uint8Array(0);
+  let window: Uint8Array = new Uint8Array(0);
   let view = new DataView(window.buffer);
   let windowAt = 0;
 
@@ -247,9 +247,9 @@ function createCursor(read: GgufRead, fileBytes: number): Cursor {
     if (length > fileBytes - offset) throw cutShort(fileBytes);
     if (offset < windowAt || offset + length > windowAt + window.length) {
       const wanted = Math.min(Math.max(length, windowBytes), fileBytes - offset);
-      window = read(offset, wanted).slice();
+      window = read(offset, wanted);
       if (window.length < wanted) throw cutShort(offset + window.length);
-      view = new DataView(window.buffer);
+      view = new DataView(window.buffer, window.byteOffset, window.byteLength);
       windowAt = offset;
     }
     const at = offset - windowAt;
