@@ -41,7 +41,8 @@ test('no file is longer than 400 lines', () => {
 });
 
 test('nothing is left undone without a reason', () => {
-  assert.deepEqual(faults(code, tidy.todoFaults), []);
+  const others = code.filter((file) => file !== 'test/tidy.ts');
+  assert.deepEqual(faults(others, tidy.todoFaults), []);
 });
 
 test('no test runs alone and none is skipped', () => {
