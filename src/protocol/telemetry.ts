@@ -44,6 +44,8 @@ export interface EngineStepStats {
   readonly prefillTokens: number;
   /** Requests in the engine that have no slot yet. */
   readonly waiting: number;
+  /** Sequences that could be decoded together, where the engine tells. */
+  readonly slots?: number | undefined;
   readonly kvUsageRatio: number;
   readonly decodeMs: number;
   readonly prefillMs: number;
