@@ -95,8 +95,8 @@ test('every error code is in the catalogue', () => {
   );
 });
 
-test('generated pages are fresh (npm run docs)', () => {
-  const stale = [...generatedPages()].filter(([file, text]) => readIfThere(file) !== text);
+test('generated pages are fresh (npm run docs)', async () => {
+  const stale = [...(await generatedPages())].filter(([file, text]) => readIfThere(file) !== text);
   assert.deepEqual(
     stale.map(([file]) => file),
     [],

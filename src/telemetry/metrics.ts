@@ -128,7 +128,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 type Instruments = ReturnType<typeof createInstruments>;
 
-function createInstruments(registry: Registry) {
+/** Every metric of ours, registered; docs/reference/metrics.md is written from them. */
+export function createInstruments(registry: Registry) {
   return {
     ...createRequestInstruments(registry),
     ...createEndpointInstruments(registry),
