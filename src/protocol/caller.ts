@@ -32,6 +32,8 @@ export interface CallerReply {
   readonly streaming: boolean;
   /** The OpenAI wire form whose bytes may be passed on untouched; absent: events only. */
   readonly dialect?: Dialect | undefined;
+  /** `id` and `created` of this reply in its wire form, for relayed bytes that are patched. */
+  readonly identity?: WireIdentity | undefined;
   /** What the caller asked to see in the bytes: whether usage may stay in a stream. */
   readonly wantsUsage: boolean;
   /** The head has been sent: a failure can no longer choose its status. */
@@ -55,6 +57,12 @@ export interface CallerReply {
   onDrain(callback: () => void): void;
   /** Called once if the caller leaves before the reply has ended. */
   onGone(callback: () => void): void;
+}
+
+export interface WireIdentity {
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly created: number;
 }
 
 /** What the head says; sent once, as late as the reply's form allows. */

@@ -89,6 +89,8 @@ export interface ReasoningOptions {
   readonly maxTokens?: number | undefined;
   /** `separate`: thought in `reasoning_content`; `inline`: `<think>…</think>` within `content`. */
   readonly placement: 'separate' | 'inline';
+  /** `false`: the thought is generated, and counted, but not sent. */
+  readonly include?: boolean | undefined;
 }
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
