@@ -166,9 +166,9 @@ export const concurrencyWhenUnknown = 64;
 export const endpointSchema = z.discriminatedUnion('kind', [
   embedded,
   httpKind('openai', 'Any server with an OpenAI-compatible API.'),
-  httpKind('vllm', 'vLLM.'),
-  httpKind('sglang', 'SGLang.'),
-  httpKind('llama-server', "llama.cpp's own server."),
+  httpKind('vllm', 'An engine of the kind vLLM.'),
+  httpKind('sglang', 'An engine of the kind SGLang.'),
+  httpKind('llama-server', "llama.cpp's own server, llama-server."),
 ]);
 
 /** Kinds that this version can use, for messages. */

@@ -11,11 +11,15 @@ import { Secret } from './secret.ts';
 
 /** YAML of `unbusy.yaml`, defaults written out. Never holds a secret's value. */
 export function printConfig(config: Config): string {
-  return stringify(toSnake(withoutSecrets(config)), { lineWidth: 100 });
+  return stringify(printable(config), { lineWidth: 100 });
 }
 
-/** The config as JSON can hold it, camelCase, secrets as references. */
-export function withoutSecrets(value: unknown): unknown {
+/** The config as the file would hold it: snake_case, secrets as references. */
+export function printable(config: Config): unknown {
+  return toSnake(withoutSecrets(config));
+}
+
+function withoutSecrets(value: unknown): unknown {
   if (value instanceof Secret) return value.written;
   if (Array.isArray(value)) return value.map(withoutSecrets);
   if (typeof value !== 'object' || value === null) return value;
