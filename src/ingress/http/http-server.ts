@@ -96,13 +96,18 @@ export interface HttpServer {
 
 /** How often node:http looks for heads and requests that take too long, ms. */
 const timeoutCheckMs = 1000;
+/** Pipelined requests that may wait on one connection; no client in use sends any. */
+const pipelinedMax = 32;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const limits = { ...defaultHttpLimits, ...options.limits };
   let openRequests = 0;
-  let draining = false;
-  const settings = { ...options, limits, mayKeepAlive: () => !draining };
+  /** Set once no new connection is taken. */
+  let allEnded: Promise<void> | undefined;
+  const settings = { ...options, limits, mayKeepAlive: () => allEnded === undefined };
   const table = createRouteTable(options.routes);
+  /** Requests of a connection that wait for the answer before theirs. */
+  const pipelined = new WeakMap<Socket, number>();
 
   const server = createServer({
     maxHeaderSize: limits.headerBytesMax,
@@ -116,14 +121,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   function onRequest(request: IncomingMessage, response: ServerResponse, expects: boolean): void {
     if (response.socket === null) {
-      response.once('socket', () => onRequest(request, response, expects));
+      waitForTurn(request, response, () => onRequest(request, response, expects));
       return;
     }
     openRequests += 1;
     response.once('close', () => {
       openRequests -= 1;
       // Connections that fell idle after `server.close()` looked for idle ones.
-      if (draining) setImmediate(() => server.closeIdleConnections());
+      if (allEnded !== undefined) setImmediate(() => server.closeIdleConnections());
     });
     const arrival = arrive(request, response, settings);
     arrival.closing = expects;
@@ -131,6 +136,25 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       arrival.closing = false;
       if (expects) response.writeContinue();
     });
+  }
+
+  function waitForTurn(request: IncomingMessage, response: ServerResponse, run: () => void): void {
+    const { socket } = request;
+    const waiting = (pipelined.get(socket) ?? 0) + 1;
+    pipelined.set(socket, waiting);
+    if (waiting > pipelinedMax) {
+      socket.destroy();
+      return;
+    }
+    response.once('socket', () => {
+      pipelined.set(socket, (pipelined.get(socket) ?? 1) - 1);
+      run();
+    });
+  }
+
+  function drain(): Promise<void> {
+    allEnded ??= new Promise((resolve) => server.close(() => resolve()));
+    return allEnded;
   }
 
   server.on('request', (request, response) => onRequest(request, response, false));
@@ -143,13 +167,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     get openRequests() {
       return openRequests;
     },
-    drain() {
-      draining = true;
-      return closed(server);
-    },
+    drain,
     close() {
-      draining = true;
-      const done = closed(server);
+      const done = drain();
       server.closeAllConnections();
       return done;
     },
@@ -311,12 +331,5 @@ function listen(
       server.off('error', reject);
       resolve(server.address() as AddressInfo);
     });
-  });
-}
-
-function closed(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    if (server.listening) server.close(() => resolve());
-    else resolve();
   });
 }

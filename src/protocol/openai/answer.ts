@@ -72,7 +72,7 @@ export function createAnswer(options: ReasoningOptions): Answer {
             break;
           case 'finish':
             at(event.choice).finish = event.reason;
-            if (inliner !== undefined) at(event.choice).text += inliner.close(event.choice);
+            at(event.choice).text += inliner?.finish(event) ?? '';
             break;
           case 'usage':
             // Told with the end, where it is complete.

@@ -42,6 +42,7 @@ export function sseComment(text: string): string {
 }
 
 type Delta = Extract<GenerationEvent, { kind: 'delta' }>;
+type Finish = Extract<GenerationEvent, { kind: 'finish' }>;
 
 /** Encodes the events of one stream. */
 export function createEventEncoder(form: StreamForm): EventEncoder {
@@ -63,9 +64,7 @@ export function createEventEncoder(form: StreamForm): EventEncoder {
             for (const fields of choice.delta(event)) text += before + fields + after;
             break;
           case 'finish':
-            for (const fields of choice.finish(event.choice, event.reason)) {
-              text += before + fields + after;
-            }
+            for (const fields of choice.finish(event)) text += before + fields + after;
             break;
           case 'usage':
             // Told by `end`, where it is complete.
@@ -86,7 +85,7 @@ export function createEventEncoder(form: StreamForm): EventEncoder {
 /** The members of one choice object, from the value of `index` on; one string per chunk. */
 interface ChoiceFields {
   delta(event: Delta): readonly string[];
-  finish(choice: number, reason: string): readonly string[];
+  finish(event: Finish): readonly string[];
 }
 
 function createChatChoices(form: StreamForm): ChoiceFields {
@@ -116,11 +115,11 @@ function createChatChoices(form: StreamForm): ChoiceFields {
       chunks.push(chunk(event.choice, field, text, event.logprobs));
       return chunks;
     },
-    finish(choice, reason) {
-      const chunks = introduce(choice);
-      const closing = inliner?.close(choice) ?? '';
-      if (closing !== '') chunks.push(chunk(choice, 'content', closing, undefined));
-      chunks.push(`${choice},"delta":{},"finish_reason":"${reason}"`);
+    finish(event) {
+      const chunks = introduce(event.choice);
+      const closing = inliner?.finish(event) ?? '';
+      if (closing !== '') chunks.push(chunk(event.choice, 'content', closing, undefined));
+      chunks.push(`${event.choice},"delta":{},"finish_reason":"${event.reason}"`);
       return chunks;
     },
   };
@@ -143,7 +142,7 @@ function createTextChoices(): ChoiceFields {
       const text = JSON.stringify(event.text);
       return [`${event.choice},"text":${text},"logprobs":${logprobs},"finish_reason":null`];
     },
-    finish(choice, reason) {
+    finish({ choice, reason }) {
       return [`${choice},"text":"","logprobs":null,"finish_reason":"${reason}"`];
     },
   };

@@ -189,12 +189,12 @@ function decodeReasoning(body: Body): ReasoningOptions {
   if (placement !== undefined && placement !== 'inline' && placement !== 'separate') {
     throw invalidField('reasoning.placement', placement, '"separate" or "inline"');
   }
-  const inlineFormat = optionalString(body, 'reasoning_format') === 'none';
-  return {
-    maxTokens: own ?? budget,
-    placement: placement ?? (inlineFormat ? 'inline' : 'separate'),
-    ...(optionalBoolean(body, 'include_reasoning') === false ? { include: false } : {}),
-  };
+  const fallback = optionalString(body, 'reasoning_format') === 'none' ? 'inline' : 'separate';
+  const maxTokens = own ?? budget;
+  if (optionalBoolean(body, 'include_reasoning') === false) {
+    return { maxTokens, placement: 'separate', include: false };
+  }
+  return { maxTokens, placement: placement ?? fallback };
 }
 
 /** Tools that may be called: none where the caller forbids calls. */

@@ -1,34 +1,28 @@
-/**
- * The thought written into the answer's text, for callers who asked for it inline: R1's own form,
- * `<think>\n…\n</think>\n\n…`, whose tags and newlines the splitter (`reasoning.ts`) took away.
- */
+/** The thought written into the answer's text again, for each choice of a reply. */
 import type { GenerationEvent } from '../generation.ts';
-import { r1ThinkTags } from '../reasoning.ts';
+import { createInlineThought, type InlineThought, r1ThinkTags } from '../reasoning.ts';
+
+type Event<Kind> = Extract<GenerationEvent, { kind: Kind }>;
 
 export interface ThoughtInliner {
-  /** The delta's text with the tag that belongs before it. */
-  text(delta: Extract<GenerationEvent, { kind: 'delta' }>): string;
-  /** What closes a thought that is still open at the end; the choice is then forgotten. */
-  close(choice: number): string;
+  /** The delta's text with the tags that belong before it. */
+  text(delta: Event<'delta'>): string;
+  /** What closes a thought that no answer followed; empty where a limit cut it. */
+  finish(event: Event<'finish'>): string;
 }
-
-const opening = `${r1ThinkTags.open}\n`;
-const closing = `\n${r1ThinkTags.close}\n\n`;
 
 /** Keeps, per choice, whether a thought is open. */
 export function createThoughtInliner(): ThoughtInliner {
-  const thinking = new Set<number>();
+  const choices = new Map<number, InlineThought>();
   return {
-    text({ choice, channel, text }) {
-      if (channel === 'reasoning') {
-        if (thinking.has(choice)) return text;
-        thinking.add(choice);
-        return opening + text;
+    text(delta) {
+      let inline = choices.get(delta.choice);
+      if (inline === undefined) {
+        inline = createInlineThought(r1ThinkTags);
+        choices.set(delta.choice, inline);
       }
-      return thinking.delete(choice) ? closing + text : text;
+      return inline.push(delta);
     },
-    close(choice) {
-      return thinking.delete(choice) ? closing.trimEnd() : '';
-    },
+    finish: ({ choice, cutInThought }) => choices.get(choice)?.finish(cutInThought) ?? '',
   };
 }
