@@ -49,7 +49,7 @@ test('the package starts with nothing configured and answers one question', asyn
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
         model: 'pocket-r1',
-        messages: [{ role: 'user', content: 'What is 12 + 30?' }],
+        messages: [{ role: 'user', content: 'What is 17 + 25?' }],
       }),
     });
     assert.equal(response.status, 200);
