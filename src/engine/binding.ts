@@ -1,0 +1,400 @@
+/**
+ * llama.cpp as node-llama-cpp ships it, behind the one file that knows its private API.
+ *
+ * The addon's classes are not a public interface: their shapes are written down here, as narrow as
+ * our use, and `binding.test.ts` fails when a method or behaviour that we rely on changes. Everything
+ * else in the engine sees only the interfaces exported below.
+ *
+ * Rules that the native side imposes and that callers must keep:
+ * - one decode, copy or sample may run at a time together with nothing that changes the context:
+ *   `trim`, `add` and `begin` are synchronous and must not be called while a `decode` runs;
+ * - logits belong to the latest `decode`; samplers read them until the next one starts;
+ * - sequences do not share their cells (`kv_unified = false`), so a copy is of the whole sequence.
+ */
+import { createRequire } from 'node:module';
+import { UnbusyError } from '../core/errors.ts';
+import { type BindingPackage, findBindingPackage } from './binding-package.ts';
+import type { Vocabulary } from './token-text.ts';
+
+export interface Binding {
+  readonly package: BindingPackage;
+  /** Kind of GPU in use, `none` on a CPU. */
+  readonly gpu: string;
+  /** Physical cores that are good for mathematics, as llama.cpp counts them. */
+  readonly mathCores: number;
+  /** Loads a GGUF file. Throws `UnbusyError` internal `model_unreadable`. */
+  loadModel(path: string, options: ModelOptions): Promise<NativeModel>;
+}
+
+export interface ModelOptions {
+  readonly gpuLayers: number;
+  readonly onProgress: (ratio: number) => void;
+}
+
+export interface NativeModel extends Vocabulary {
+  readonly description: string;
+  readonly parameters: number;
+  readonly sizeBytes: number;
+  readonly trainedContextTokens: number;
+  /** −1 where the vocabulary has none. */
+  readonly bosToken: number;
+  readonly eosToken: number;
+  /** The vocabulary asks for BOS before every prompt. */
+  readonly addsBos: boolean;
+  /** Never adds BOS. `parseSpecial`: control tokens written out in the text count as themselves. */
+  tokenize(text: string, parseSpecial: boolean): Uint32Array;
+  createContext(options: ContextOptions): Promise<NativeContext>;
+  createSampler(settings: SamplerSettings): NativeSampler;
+  /** Compiles a GBNF grammar; its state is made by `NativeSampler.useGrammar`. */
+  createGrammar(gbnf: string): NativeGrammar;
+  dispose(): Promise<void>;
+}
+
+export interface ContextOptions {
+  readonly sequences: number;
+  /** Tokens of context per sequence. */
+  readonly contextTokens: number;
+  /** Most tokens in one decode call. */
+  readonly batchTokens: number;
+  readonly flashAttention: boolean;
+  readonly threads: number;
+}
+
+export interface NativeContext {
+  /** Starts a new batch of at most `tokens` tokens. */
+  begin(tokens: number): void;
+  /**
+   * Adds tokens of one sequence, sequences in ascending order. Logits are kept for the positions in
+   * `logitsAt` (indexes into `tokens`, ascending); returns their indexes for `sample`.
+   */
+  add(sequence: number, position: number, tokens: Uint32Array, logitsAt: Uint32Array): Uint32Array;
+  decode(): Promise<void>;
+  /** Samples one token, −1 where the constraints leave none. The sampler accepts the token. */
+  sample(logitIndex: number, sampler: NativeSampler): Promise<number>;
+  /** Raw logits at `logitIndex`: the `top` highest and the one of `token`. */
+  rawLogits(logitIndex: number, token: number, top: number): Promise<RawLogits>;
+  /** Forgets the sequence's cells from `position` on; false where the memory cannot. */
+  trim(sequence: number, position: number): boolean;
+  /** Copies all cells; the copy happens with the next decode, before it computes. */
+  copy(target: number, source: number): Promise<void>;
+  /** Highest position held, −1 when empty. */
+  lastPosition(sequence: number): number;
+  /** KV cache and compute buffers. */
+  readonly memoryBytes: number;
+  dispose(): Promise<void>;
+}
+
+export interface RawLogits {
+  /** Pairs [token, logit]: the highest first, then the one asked for where it is not among them. */
+  readonly logits: readonly number[];
+  /** Σ exp(logit − highest logit) over the vocabulary. */
+  readonly weight: number;
+}
+
+/** What a sampler does with logits; absent means off. */
+export interface SamplerSettings {
+  /** 0: greedy. */
+  readonly temperature: number;
+  readonly topK?: number | undefined;
+  readonly topP?: number | undefined;
+  readonly minP?: number | undefined;
+  readonly seed: number;
+  readonly penalties?: PenaltySettings | undefined;
+  readonly bias?: { readonly tokens: Uint32Array; readonly values: Float32Array } | undefined;
+}
+
+export interface PenaltySettings {
+  readonly repetition: number;
+  readonly presence: number;
+  readonly frequency: number;
+  /** Tokens that count as already seen, oldest first. */
+  readonly history: Uint32Array;
+  /** How many of the latest tokens count. */
+  readonly windowTokens: number;
+}
+
+export interface NativeSampler {
+  /**
+   * From now on only tokens that the grammar allows; it starts at its root. `history`: what the
+   * penalties count as already seen (as in `PenaltySettings`).
+   */
+  useGrammar(grammar: NativeGrammar, history: Uint32Array): void;
+  dispose(): void;
+}
+
+/** A parsed grammar, opaque. */
+export interface NativeGrammar {
+  /** Whether the whole text is a sentence of the grammar. */
+  accepts(text: string): boolean;
+}
+
+// ---- The addon's own shapes, as far as we use them ----
+
+interface AddonModel {
+  init(): Promise<boolean>;
+  dispose(): Promise<void>;
+  tokenize(text: string, parseSpecial: boolean): Uint32Array;
+  getTokenString(token: number): string;
+  getTokenAttributes(token: number): number;
+  getVocabularyType(): number;
+  isEogToken(token: number): boolean;
+  getTrainContextSize(): number;
+  getTotalParameters(): number;
+  getTotalSize(): number;
+  getModelDescription(): string;
+  tokenBos(): number;
+  tokenEos(): number;
+  shouldPrependBosToken(): boolean;
+}
+
+interface AddonContext {
+  init(): Promise<boolean>;
+  dispose(): Promise<void>;
+  initBatch(tokens: number): void;
+  addToBatch(
+    sequence: number,
+    position: number,
+    tokens: Uint32Array,
+    logitsAt: Uint32Array,
+  ): Uint32Array;
+  decodeBatch(): Promise<void>;
+  sampleToken(logitIndex: number, sampler: AddonSampler): Promise<number>;
+  sampleToken(
+    logitIndex: number,
+    sampler: AddonSampler,
+    probabilities: boolean,
+    confidence: boolean,
+    logits: [number[], boolean, boolean, boolean, number],
+    totalWeight: boolean,
+  ): Promise<[number, undefined, undefined, number[] | undefined, number | undefined]>;
+  removeTokenCellsFromSequence(sequence: number, from: number, to: number): boolean;
+  copySequenceStateFromOtherSequence(target: number, source: number): Promise<number>;
+  getSequenceKvCacheMaxPosition(sequence: number): number;
+  getMemoryBreakdown(): { cpuRam: number; gpuVram: number };
+}
+
+interface AddonSampler {
+  applyConfig(config: Record<string, unknown>): void;
+  dispose(): void;
+}
+
+interface AddonGrammar {
+  isTextCompatible(text: string): boolean;
+}
+
+interface Addon {
+  AddonModel: new (path: string, options: Record<string, unknown>) => AddonModel;
+  AddonContext: new (model: AddonModel, options: Record<string, unknown>) => AddonContext;
+  AddonSampler: new (model: AddonModel) => AddonSampler;
+  AddonGrammar: new (gbnf: string) => AddonGrammar;
+  AddonGrammarEvaluationState: new (model: AddonModel, grammar: AddonGrammar) => object;
+  setLogger(logger: (level: number, message: string) => void): void;
+  setLoggerLogLevel(level: number): void;
+  loadBackends(folder?: string): void;
+  getGpuType(): string | false | undefined;
+  getMathCores(): number;
+  init(): Promise<void>;
+}
+
+/** The addon's own log levels: 2 error, 3 warning. */
+const addonLogLevelWarning = 3;
+
+export interface BindingOptions {
+  /** Layers for the GPU; 0 keeps to the CPU build. */
+  readonly gpuLayers: number;
+  /** One line of llama.cpp's log, warnings and errors only. */
+  readonly onLog: (line: string) => void;
+}
+
+/**
+ * Loads the addon into this process; a process can hold one.
+ * Throws `UnbusyError` internal `engine_binding_missing` or `engine_binding_unusable`.
+ */
+export async function loadBinding(options: BindingOptions): Promise<Binding> {
+  const found = findBindingPackage(process.platform, process.arch, options.gpuLayers > 0);
+  const addon = requireAddon(found);
+  addon.setLogger((_level, message) => {
+    for (const line of message.split('\n')) if (line.trim() !== '') options.onLog(line);
+  });
+  addon.setLoggerLogLevel(addonLogLevelWarning);
+  addon.loadBackends();
+  // The libraries lie beside the addon, not where ggml looks first.
+  if (!addon.getGpuType()) addon.loadBackends(found.backendsPath);
+  if (!addon.getGpuType() && found.fallbackBackendsPath !== undefined) {
+    addon.loadBackends(found.fallbackBackendsPath);
+  }
+  await addon.init();
+  return {
+    package: found,
+    gpu: addon.getGpuType() || 'none',
+    mathCores: Math.max(1, Math.floor(addon.getMathCores())),
+    loadModel: (path, modelOptions) => loadModel(addon, path, modelOptions),
+  };
+}
+
+function requireAddon(found: BindingPackage): Addon {
+  try {
+    return createRequire(import.meta.url)(found.addonPath);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new UnbusyError(
+      'internal',
+      'engine_binding_unusable',
+      `${found.name} is installed but cannot be loaded here: ${reason}`,
+      { cause },
+    );
+  }
+}
+
+async function loadModel(addon: Addon, path: string, options: ModelOptions): Promise<NativeModel> {
+  const model = new addon.AddonModel(path, {
+    gpuLayers: options.gpuLayers,
+    useMmap: true,
+    onLoadProgress: options.onProgress,
+  });
+  if (!(await model.init())) {
+    throw new UnbusyError(
+      'internal',
+      'model_unreadable',
+      `${path} cannot be loaded as a GGUF model`,
+    );
+  }
+  const neutral = new addon.AddonSampler(model);
+  neutral.applyConfig({ temperature: 0 });
+  return {
+    description: model.getModelDescription(),
+    parameters: model.getTotalParameters(),
+    sizeBytes: model.getTotalSize(),
+    trainedContextTokens: model.getTrainContextSize(),
+    bosToken: model.tokenBos(),
+    eosToken: model.tokenEos(),
+    addsBos: model.shouldPrependBosToken(),
+    vocabularyType: model.getVocabularyType(),
+    tokenSpelling: (token) => model.getTokenString(token),
+    tokenAttributes: (token) => model.getTokenAttributes(token),
+    isEndOfGeneration: (token) => model.isEogToken(token),
+    tokenize: (text, parseSpecial) => model.tokenize(text, parseSpecial),
+    createContext: (contextOptions) => createContext(addon, model, neutral, contextOptions),
+    createSampler: (settings) => new Sampler(addon, model, settings),
+    createGrammar: (gbnf) => new Grammar(new addon.AddonGrammar(gbnf)),
+    dispose: () => model.dispose(),
+  };
+}
+
+async function createContext(
+  addon: Addon,
+  model: AddonModel,
+  neutral: AddonSampler,
+  options: ContextOptions,
+): Promise<NativeContext> {
+  const context = new addon.AddonContext(model, {
+    contextSize: options.contextTokens * options.sequences,
+    sequences: options.sequences,
+    batchSize: options.batchTokens,
+    flashAttention: options.flashAttention,
+    threads: options.threads,
+  });
+  if (!(await context.init())) {
+    throw new UnbusyError(
+      'internal',
+      'engine_out_of_memory',
+      `no memory for ${options.sequences} slots of ${options.contextTokens} tokens; lower ` +
+        'dynamic_batching.max_batch_size or context_tokens',
+    );
+  }
+  const memory = context.getMemoryBreakdown();
+  return {
+    begin: (tokens) => context.initBatch(tokens),
+    add: (sequence, position, tokens, logitsAt) =>
+      context.addToBatch(sequence, position, tokens, logitsAt),
+    decode: () => context.decodeBatch(),
+    sample: (logitIndex, sampler) => context.sampleToken(logitIndex, nativeOf(sampler)),
+    rawLogits: async (logitIndex, token, top) => {
+      // Highest first needs at least one "top": the weight is relative to it.
+      const wanted: [number[], boolean, boolean, boolean, number] = [
+        [token],
+        false,
+        false,
+        false,
+        Math.max(1, top),
+      ];
+      const result = await context.sampleToken(logitIndex, neutral, false, false, wanted, true);
+      return { logits: result[3] ?? [], weight: result[4] ?? Number.NaN };
+    },
+    trim: (sequence, position) => context.removeTokenCellsFromSequence(sequence, position, -1),
+    copy: async (target, source) => {
+      await context.copySequenceStateFromOtherSequence(target, source);
+    },
+    lastPosition: (sequence) => context.getSequenceKvCacheMaxPosition(sequence),
+    memoryBytes: memory.cpuRam + memory.gpuVram,
+    dispose: () => context.dispose(),
+  };
+}
+
+function nativeOf(sampler: NativeSampler): AddonSampler {
+  if (!(sampler instanceof Sampler)) throw new Error('not a sampler of this binding');
+  return sampler.native;
+}
+
+class Sampler implements NativeSampler {
+  readonly native: AddonSampler;
+  readonly #addon: Addon;
+  readonly #model: AddonModel;
+  readonly #config: Record<string, unknown>;
+
+  constructor(addon: Addon, model: AddonModel, settings: SamplerSettings) {
+    this.#addon = addon;
+    this.#model = model;
+    this.#config = addonConfig(settings);
+    this.native = new addon.AddonSampler(model);
+    this.native.applyConfig(this.#config);
+  }
+
+  useGrammar(grammar: NativeGrammar, history: Uint32Array): void {
+    if (!(grammar instanceof Grammar)) throw new Error('not a grammar of this binding');
+    const state = new this.#addon.AddonGrammarEvaluationState(this.#model, grammar.native);
+    const config = { ...this.#config, grammarEvaluationState: state };
+    // What a new configuration leaves out is switched off, and a shorter history forgets.
+    this.native.applyConfig(
+      'repeatPenaltyTokens' in config ? { ...config, repeatPenaltyTokens: history } : config,
+    );
+  }
+
+  dispose(): void {
+    this.native.dispose();
+  }
+}
+
+class Grammar implements NativeGrammar {
+  readonly native: AddonGrammar;
+
+  constructor(native: AddonGrammar) {
+    this.native = native;
+  }
+
+  accepts(text: string): boolean {
+    return this.native.isTextCompatible(text);
+  }
+}
+
+function addonConfig(settings: SamplerSettings): Record<string, unknown> {
+  const config: Record<string, unknown> = {
+    temperature: settings.temperature,
+    seed: settings.seed,
+  };
+  if (settings.topK !== undefined) config['topK'] = settings.topK;
+  if (settings.topP !== undefined) config['topP'] = settings.topP;
+  if (settings.minP !== undefined) config['minP'] = settings.minP;
+  if (settings.penalties !== undefined) {
+    config['repeatPenalty'] = settings.penalties.repetition;
+    config['repeatPenaltyPresencePenalty'] = settings.penalties.presence;
+    config['repeatPenaltyFrequencyPenalty'] = settings.penalties.frequency;
+    config['repeatPenaltyTokens'] = settings.penalties.history;
+    config['repeatPenaltyMaxTokens'] = settings.penalties.windowTokens;
+  }
+  if (settings.bias !== undefined) {
+    config['tokenBiasKeys'] = settings.bias.tokens;
+    config['tokenBiasValues'] = settings.bias.values;
+  }
+  return config;
+}
