@@ -77,7 +77,11 @@ async function start({ config }: LoadedConfig, terminal: Terminal): Promise<Runn
   // Loaded here, so that help and bad configs do not wait for it.
   const { startGateway } = await import('../gateway/gateway.ts');
   try {
-    return await startGateway(config, { write: (line) => terminal.out(`${line}\n`), logFormat });
+    return await startGateway(config, {
+      write: (line) => terminal.out(`${line}\n`),
+      logFormat,
+      version,
+    });
   } catch (error) {
     if (!(error instanceof UnbusyError) || error.code !== 'port_in_use') throw error;
     throw new UnbusyError(error.kind, error.code, await portInUseText(host, port, terminal), {

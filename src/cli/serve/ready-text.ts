@@ -66,7 +66,7 @@ function modelText({ id, description, parameters, contextTokens }: UpstreamModel
     parameters === undefined || description?.includes('parameters')
       ? undefined
       : `${parametersText(parameters)} parameters`,
-    contextTokens === undefined ? undefined : `${contextTokens} tokens of context`,
+    contextTokens === undefined ? undefined : `context ${contextTokens}`,
   ].filter((part) => part !== undefined);
   return about.length === 0 ? id : `${id} (${about.join(', ')})`;
 }
