@@ -107,6 +107,10 @@ export interface UpstreamStart {
   readonly streaming: boolean;
   /** Model id that really answers, where the upstream tells. */
   readonly model?: string | undefined;
+  /** The bytes call the thought `reasoning`, which callers read as `reasoning_content`. */
+  readonly renamesReasoning?: boolean | undefined;
+  /** Usage was asked for on top of the caller's own request. */
+  readonly addsUsage?: boolean | undefined;
   /** Byte length of a non-streamed body, when declared. */
   readonly contentLength?: number | undefined;
 }

@@ -1,0 +1,120 @@
+/**
+ * The life of a request, top to bottom.
+ *
+ *   identify → decode → admit → queue → route → attempt → relay → settle
+ *
+ * Each step is a call into one module; this file owns their order, what may be repeated, and that
+ * every request ends exactly once in exactly one outcome. ARCHITECTURE.md draws the same path with
+ * the status that each step can fail with.
+ */
+import { toUnbusyError } from '../core/errors.ts';
+import type { Call, CallerReply } from '../protocol/caller.ts';
+import type { GenerationRequest } from '../protocol/generation.ts';
+import type { Clock } from '../protocol/ports.ts';
+import type { TelemetrySink } from '../protocol/telemetry.ts';
+import type { Admission } from './admission.ts';
+import { type RunningAttempt, startAttempt } from './attempt.ts';
+import type { Identifier } from './identify.ts';
+import type { InFlight } from './in-flight.ts';
+import { callerLeft, type Ticket } from './model-pool.ts';
+import type { Retries } from './retries.ts';
+import { createStory, type Story } from './story.ts';
+
+/** What the path is made of; `gateway.ts` builds it once. */
+export interface RequestPath {
+  readonly clock: Clock;
+  readonly telemetry: TelemetrySink;
+  readonly identifier: Identifier;
+  readonly inFlight: InFlight;
+  readonly admission: Admission;
+  readonly retries: Retries;
+}
+
+/** Answers one call. Never rejects: whatever goes wrong is told to the caller and to telemetry. */
+export async function handleRequest(path: RequestPath, call: Call): Promise<void> {
+  const story = createStory(call, path.clock);
+  let reply: CallerReply | undefined;
+  try {
+    const identity = path.identifier.identify(call, 'infer', path.clock.now());
+    story.identified(identity);
+    const request = call.decode();
+    story.decoded(request);
+    reply = call.reply(request);
+    const joined = path.inFlight.join(identity.flow, call, request, reply);
+    if (joined.kind === 'joined') {
+      story.coalesced(await joined.end);
+    } else {
+      reply = joined.reply;
+      await answer(path, { call, identity, request, reply, story }).finally(joined.leave);
+    }
+  } catch (thrown) {
+    const error = toUnbusyError(thrown);
+    story.failed(error, reply?.begun ?? false);
+    if (reply === undefined) call.refuse(error, story.headers());
+    else reply.fail(error, story.headers());
+  }
+  path.telemetry.requestSettled(story.settled(path.clock.now()));
+}
+
+interface Answering {
+  readonly call: Call;
+  readonly identity: ReturnType<Identifier['identify']>;
+  readonly request: GenerationRequest;
+  readonly reply: CallerReply;
+  readonly story: Story;
+}
+
+/** Admits, then makes attempts until one completes or none can help. */
+async function answer(path: RequestPath, answering: Answering): Promise<void> {
+  const { request, reply, story } = answering;
+  const leaving = watchCaller(reply);
+  const admitted = await path.admission.admit({
+    ...answering,
+    announce: () => reply.begin(story.head(request.model, undefined)),
+  });
+  const { ticket } = admitted;
+  leaving.ticket = ticket;
+  if (leaving.gone) ticket.leave();
+  story.admitted(ticket.requestClass, admitted.predictedWaitMs);
+  try {
+    for (;;) {
+      const placement = await ticket.place();
+      const { endpoint } = placement;
+      story.placed(endpoint.name, placement.waitedMs);
+      leaving.attempt = startAttempt({
+        endpoint,
+        request,
+        reply,
+        head: story.head,
+        closingComment: story.closingComment,
+        onProgress: (tokens) => ticket.progress(tokens),
+        clock: path.clock,
+      });
+      const result = await leaving.attempt.result;
+      story.attempted(endpoint.name, result);
+      placement.release(result.kind === 'failed' ? result.failure : undefined);
+      if (result.kind === 'complete') return;
+      if (result.kind === 'gone') throw callerLeft();
+      path.retries.requireAnother(result.failure, story.attempts());
+    }
+  } finally {
+    admitted.settle(story.usage());
+  }
+}
+
+/** Whom to tell when the caller leaves: the queue while it waits, the engine while it works. */
+interface Leaving {
+  gone: boolean;
+  ticket: Ticket | undefined;
+  attempt: RunningAttempt | undefined;
+}
+
+function watchCaller(reply: CallerReply): Leaving {
+  const leaving: Leaving = { gone: false, ticket: undefined, attempt: undefined };
+  reply.onGone(() => {
+    leaving.gone = true;
+    leaving.ticket?.leave();
+    leaving.attempt?.leave();
+  });
+  return leaving;
+}
