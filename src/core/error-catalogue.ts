@@ -1,11 +1,12 @@
 /**
  * Every error code: what it means, what usually causes it, what to do, and its wire status (A2).
  *
- * `unbusy explain CODE` and docs/reference/errors.md are written from the table in
- * `error-entries.ts`. A kind decides the HTTP status, OpenAI's error type and whether repeating can
+ * `unbusy explain CODE` and docs/reference/errors.md are written from the tables in
+ * `error-entries/`. A kind decides the HTTP status, OpenAI's error type and whether repeating can
  * help; a code may be more precise than its kind (405 among the `invalid_request`, 504 among time-outs).
  */
-import { errorEntryGroups, type WrittenEntry } from './error-entries.ts';
+import { errorEntryGroups } from './error-entries.ts';
+import type { WrittenEntry } from './error-entry.ts';
 import type { ErrorKind, UnbusyError } from './errors.ts';
 
 export interface CatalogueEntry {
@@ -91,7 +92,7 @@ export function catalogueMarkdown(): string {
 
 const pageIntroduction = `# Errors
 
-Generated from \`src/core/error-entries.ts\`; \`unbusy explain CODE\` shows the same.
+Generated from \`src/core/error-entries/\`; \`unbusy explain CODE\` shows the same.
 
 Every error body has the form \`{"error": {"message", "type", "param", "code"}}\`. In a stream that
 has begun, the same object comes as an event and the stream closes without \`[DONE]\`. *Repeat* says
