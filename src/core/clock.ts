@@ -5,7 +5,7 @@
  * gateway sets and cancels several timers per request. The virtual clock moves only when told to,
  * and fires the same timers in the same order every time; tests and the simulator run on it.
  */
-import { createTimerWheel } from './timer-wheel.ts';
+import { TimerWheel } from './timer-wheel.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch, monotonic within the process. */
@@ -24,7 +24,7 @@ const tickMs = 10;
 /** The clock of this process. Its timers do not keep the process alive. */
 export function createSystemClock(): Clock {
   const now = (): number => performance.timeOrigin + performance.now();
-  const wheel = createTimerWheel<() => void>({ startMs: now(), tickMs });
+  const wheel = new TimerWheel<() => void>({ startMs: now(), tickMs });
   let interval: ReturnType<typeof setInterval> | undefined;
 
   function tick(): void {
@@ -55,7 +55,7 @@ export interface VirtualClock extends Clock {
 /** A clock that stands at `startMs` until it is advanced. */
 export function createVirtualClock(startMs = 0): VirtualClock {
   let nowMs = startMs;
-  const wheel = createTimerWheel<() => void>({ startMs, tickMs });
+  const wheel = new TimerWheel<() => void>({ startMs, tickMs });
   return {
     now: () => nowMs,
     setTimer: (delayMs, callback) => wheel.schedule(callback, delayMs, nowMs),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createTimerWheel } from './timer-wheel.ts';
+import { TimerWheel } from './timer-wheel.ts';
 
 const tickMs = 10;
 
@@ -20,7 +20,7 @@ const step = fc.oneof(
 test('fires each timer once, never early, in the order of a sorted list', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.nat(10_000), (steps, startMs) => {
-      const wheel = createTimerWheel<number>({ startMs, tickMs });
+      const wheel = new TimerWheel<number>({ startMs, tickMs });
       let now = startMs;
       const timers: { due: number; open: boolean; cancel: () => void }[] = [];
       for (const s of steps) {
@@ -58,7 +58,7 @@ test('fires each timer once, never early, in the order of a sorted list', () => 
 });
 
 test('a timer set while firing waits for a later tick, so that none can spin', () => {
-  const wheel = createTimerWheel<string>({ startMs: 0, tickMs });
+  const wheel = new TimerWheel<string>({ startMs: 0, tickMs });
   wheel.schedule('first', 10, 0);
   const fired: string[] = [];
   wheel.advance(10, (item) => {
@@ -71,7 +71,7 @@ test('a timer set while firing waits for a later tick, so that none can spin', (
 });
 
 test('a callback that throws does not lose the timers of its tick', () => {
-  const wheel = createTimerWheel<string>({ startMs: 0, tickMs });
+  const wheel = new TimerWheel<string>({ startMs: 0, tickMs });
   wheel.schedule('bad', 10, 0);
   wheel.schedule('good', 10, 0);
   assert.throws(() =>
@@ -85,7 +85,7 @@ test('a callback that throws does not lose the timers of its tick', () => {
 });
 
 test('refuses a delay that it cannot hold', () => {
-  const wheel = createTimerWheel<string>({ startMs: 0, tickMs });
+  const wheel = new TimerWheel<string>({ startMs: 0, tickMs });
   assert.throws(() => wheel.schedule('x', Number.POSITIVE_INFINITY, 0), /out of range/);
   assert.throws(() => wheel.schedule('x', Number.NaN, 0), /out of range/);
   assert.throws(() => wheel.schedule('x', -1, 0), /out of range/);

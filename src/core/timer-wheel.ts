@@ -16,13 +16,9 @@ const levels = 4;
 /** 256⁴ ticks less one block: further away two turns of the top level could not be told apart. */
 const ticksMax = slotCount ** levels - slotCount ** (levels - 1);
 
-export interface TimerWheel<T> {
-  /** Sets a timer; it fires at the first tick at or after now + delayMs, at least one tick on. */
-  schedule(item: T, delayMs: number, nowMs: number): WheelTimer;
-  /** Fires everything due by `nowMs`, in order of due tick. Time that goes back is ignored. */
-  advance(nowMs: number, fire: (item: T, dueMs: number) => void): void;
-  /** Timers set and neither fired nor cancelled. */
-  readonly size: number;
+export interface TimerWheelOptions {
+  readonly startMs: number;
+  readonly tickMs: number;
 }
 
 export interface WheelTimer {
@@ -30,11 +26,7 @@ export interface WheelTimer {
   cancel(): void;
 }
 
-export interface TimerWheelOptions {
-  readonly startMs: number;
-  readonly tickMs: number;
-}
-
+/** A timer in its slot's ring, or the slot itself: the ring's fixed point. */
 interface Link<T> {
   previous: Link<T>;
   next: Link<T>;
@@ -43,108 +35,124 @@ interface Link<T> {
   item: T | undefined;
 }
 
-/** Builds an empty wheel. `schedule` throws on a delay that is not finite or too long to hold. */
-export function createTimerWheel<T>(options: TimerWheelOptions): TimerWheel<T> {
-  const { startMs, tickMs } = options;
-  const slots = Array.from({ length: levels * slotCount }, () => createList<T>());
-  const sizes = new Array<number>(levels).fill(0);
-  let size = 0;
+export class TimerWheel<T> {
+  readonly #startMs: number;
+  readonly #tickMs: number;
+  readonly #slots = Array.from({ length: levels * slotCount }, () => createLink<T>(0, undefined));
+  /** Timers at each level. */
+  readonly #sizes = new Array<number>(levels).fill(0);
+  #size = 0;
   /** The tick being fired or last fired. */
-  let current = 0;
+  #current = 0;
 
-  function slotAt(level: number, tick: number): Link<T> {
+  constructor(options: TimerWheelOptions) {
+    this.#startMs = options.startMs;
+    this.#tickMs = options.tickMs;
+  }
+
+  /** Timers set and neither fired nor cancelled. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Sets a timer; it fires at the first tick at or after now + delayMs, at least one tick on. Throws
+   * on a delay that is not finite or too long to hold (over a year at a tick of 10 ms).
+   */
+  schedule(item: T, delayMs: number, nowMs: number): WheelTimer {
+    const ticks = delayMs / this.#tickMs;
+    assert(delayMs >= 0 && ticks < ticksMax, `timer delay out of range: ${delayMs}`);
+    if (this.#size === 0) this.#current = Math.max(this.#current, this.#tickOf(nowMs));
+    const dueTick = Math.ceil((nowMs + delayMs - this.#startMs) / this.#tickMs);
+    const link = createLink(Math.max(this.#current + 1, dueTick), item);
+    this.#place(link);
+    this.#size += 1;
+    return {
+      cancel: () => {
+        if (link.item === undefined) return;
+        link.item = undefined;
+        this.#take(link);
+        this.#size -= 1;
+      },
+    };
+  }
+
+  /** Fires everything due by `nowMs`, in order of due tick. Time that goes back is ignored. */
+  advance(nowMs: number, fire: (item: T, dueMs: number) => void): void {
+    const target = this.#tickOf(nowMs);
+    // What is left of the current tick when a callback threw.
+    this.#fireSlot(fire);
+    while (this.#current < target && this.#size > 0) {
+      this.#current = Math.min(this.#nextTick(), target);
+      this.#moveDown();
+      this.#fireSlot(fire);
+    }
+    this.#current = Math.max(this.#current, target);
+  }
+
+  #tickOf(ms: number): number {
+    return Math.floor((ms - this.#startMs) / this.#tickMs);
+  }
+
+  #slotAt(level: number, tick: number): Link<T> {
     const index = Math.floor(tick / slotCount ** level) % slotCount;
-    return slots[level * slotCount + index] as Link<T>;
+    return this.#slots[level * slotCount + index] as Link<T>;
   }
 
-  function place(link: Link<T>): void {
+  #place(link: Link<T>): void {
     let level = 0;
-    while (level < levels - 1 && !sameBlock(link.dueTick, current, level + 1)) level += 1;
+    while (level < levels - 1 && !sameBlock(link.dueTick, this.#current, level + 1)) level += 1;
     link.level = level;
-    sizes[level] = (sizes[level] as number) + 1;
-    append(slotAt(level, link.dueTick), link);
+    this.#sizes[level] = (this.#sizes[level] as number) + 1;
+    append(this.#slotAt(level, link.dueTick), link);
   }
 
-  function take(link: Link<T>): void {
-    sizes[link.level] = (sizes[link.level] as number) - 1;
+  #take(link: Link<T>): void {
+    this.#sizes[link.level] = (this.#sizes[link.level] as number) - 1;
     unlink(link);
   }
 
-  function moveDown(): void {
+  /** Brings the timers of the blocks that begin at the current tick to where they belong now. */
+  #moveDown(): void {
     for (let level = levels - 1; level > 0; level -= 1) {
-      if (current % slotCount ** level !== 0) continue;
-      const slot = slotAt(level, current);
+      if (this.#current % slotCount ** level !== 0) continue;
+      const slot = this.#slotAt(level, this.#current);
       while (slot.next !== slot) {
         const link = slot.next;
-        take(link);
-        place(link);
+        this.#take(link);
+        this.#place(link);
       }
     }
   }
 
   /** The next tick at which anything can happen: empty levels are stepped over whole. */
-  function nextTick(): number {
+  #nextTick(): number {
     let level = 0;
-    while (level < levels - 1 && sizes[level] === 0) level += 1;
+    while (level < levels - 1 && this.#sizes[level] === 0) level += 1;
     const block = slotCount ** level;
-    return (Math.floor(current / block) + 1) * block;
+    return (Math.floor(this.#current / block) + 1) * block;
   }
 
-  function fireSlot(fire: (item: T, dueMs: number) => void): void {
-    const slot = slotAt(0, current);
-    while (slot.next !== slot && slot.next.dueTick === current) {
+  #fireSlot(fire: (item: T, dueMs: number) => void): void {
+    const slot = this.#slotAt(0, this.#current);
+    while (slot.next !== slot && slot.next.dueTick === this.#current) {
       const link = slot.next;
-      take(link);
-      size -= 1;
+      this.#take(link);
+      this.#size -= 1;
       const item = link.item as T;
       link.item = undefined;
-      fire(item, startMs + current * tickMs);
+      fire(item, this.#startMs + this.#current * this.#tickMs);
     }
   }
-
-  return {
-    schedule(item, delayMs, nowMs) {
-      assert(delayMs >= 0 && delayMs / tickMs < ticksMax, `timer delay out of range: ${delayMs}`);
-      if (size === 0) current = Math.max(current, Math.floor((nowMs - startMs) / tickMs));
-      const dueTick = Math.max(current + 1, Math.ceil((nowMs + delayMs - startMs) / tickMs));
-      const link = createList<T>();
-      link.dueTick = dueTick;
-      link.item = item;
-      place(link);
-      size += 1;
-      return {
-        cancel() {
-          if (link.item === undefined) return;
-          link.item = undefined;
-          take(link);
-          size -= 1;
-        },
-      };
-    },
-    advance(nowMs, fire) {
-      const target = Math.floor((nowMs - startMs) / tickMs);
-      // What is left of the current tick when a callback threw.
-      fireSlot(fire);
-      while (current < target && size > 0) {
-        current = Math.min(nextTick(), target);
-        moveDown();
-        fireSlot(fire);
-      }
-      current = Math.max(current, target);
-    },
-    get size() {
-      return size;
-    },
-  };
 }
 
 function sameBlock(a: number, b: number, level: number): boolean {
   return Math.floor(a / slotCount ** level) === Math.floor(b / slotCount ** level);
 }
 
-/** A ring of one: both an empty list and a link that is in no list. */
-function createList<T>(): Link<T> {
-  const link = { level: 0, dueTick: 0, item: undefined } as unknown as Link<T>;
+/** In no ring but its own. */
+function createLink<T>(dueTick: number, item: T | undefined): Link<T> {
+  const link = { level: 0, dueTick, item } as Link<T>;
   link.previous = link;
   link.next = link;
   return link;

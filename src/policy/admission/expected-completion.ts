@@ -12,12 +12,19 @@ export interface ExpectedCompletionOptions {
   readonly tenantsMax?: number;
 }
 
+export interface AnswerShape {
+  /** The caller's limit for each choice. */
+  readonly maxTokens?: number | undefined;
+  /** Answers asked for at once: inputs × choices per input. */
+  readonly choices: number;
+}
+
 export interface ExpectedCompletion {
-  /** Expected tokens of the answer, reasoning included; ≥ 1. */
-  expect(tenant: string, maxTokens: number | undefined): number;
+  /** Expected tokens of all choices together, reasoning included; ≥ 1. */
+  expect(tenant: string, answer: AnswerShape): number;
   /** An answer was complete. Answers cut short by a failure say nothing. */
-  observe(tenant: string, completionTokens: number): void;
-  /** Mean by tenant. */
+  observe(tenant: string, answer: Pick<AnswerShape, 'choices'>, completionTokens: number): void;
+  /** Mean tokens of one choice by tenant. */
   toJSON(): Readonly<Record<string, number>>;
 }
 
@@ -32,13 +39,13 @@ export function createExpectedCompletion(
   const tenantsMax = options.tenantsMax ?? tenantsMaxDefault;
   const means = new Map<string, RunningMean>();
   return {
-    expect(tenant, maxTokens) {
+    expect(tenant, { maxTokens, choices }) {
       const mean = means.get(tenant)?.value() ?? priorTokens;
-      return Math.max(1, Math.round(Math.min(mean, maxTokens ?? mean)));
+      return Math.max(1, Math.round(Math.min(mean, maxTokens ?? mean) * choices));
     },
-    observe(tenant, completionTokens) {
+    observe(tenant, { choices }, completionTokens) {
       const mean = means.get(tenant) ?? createRunningMean(priorTokens);
-      mean.add(completionTokens);
+      mean.add(completionTokens / choices);
       // A map keeps the order of insertion: what was used last goes to the end.
       means.delete(tenant);
       means.set(tenant, mean);

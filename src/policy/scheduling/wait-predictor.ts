@@ -27,28 +27,12 @@ export interface WaitQuery {
   readonly concurrencyMax: number;
 }
 
-export interface WaitPredictor {
-  /** A request was placed; `costTokens` is what the queue was told, `expectedTokens` its answer. */
-  observeStart(id: string, size: RequestSize, now: number): void;
-  /** `count` tokens of its answer came. */
-  observeToken(id: string, count: number, now: number): void;
-  /** It is complete: its duration counts. */
-  observeEnd(id: string, now: number): void;
-  /** It ended early (failed, cancelled): its place is free, its duration says nothing. */
-  forget(id: string, now: number): void;
-  /** Predicted wait, ms. 0 where a slot is free; Infinity where there is none at all. */
-  predictWaitMs(query: WaitQuery, now: number): number;
-  /** Mean service time as estimated now, ms. */
-  serviceMs(now: number): number;
-  toJSON(): object;
-}
-
 export interface RequestSize {
   readonly costTokens: number;
   readonly expectedTokens: number;
 }
 
-interface Running extends RequestSize {
+interface Running {
   readonly startMs: number;
   firstTokenAtMs: number | undefined;
   tokens: number;
@@ -62,92 +46,129 @@ const speedTauMs = 10_000;
 const sizeRatioMax = 4;
 
 export function createWaitPredictor(options: WaitPredictorOptions = {}): WaitPredictor {
-  const running = new Map<string, Running>();
-  const priorMs = options.priorServiceMs ?? priorServiceMsDefault;
-  const means = {
-    durationMs: createRunningMean(priorMs),
-    firstTokenMs: createRunningMean(),
-    tokens: createRunningMean(),
-    costTokens: createRunningMean(),
-  };
-  const speed = createStreamSpeed();
-  /** Requests in `running` that generate. */
-  let decoding = 0;
+  return new Predictor(options);
+}
 
-  function leave(id: string, now: number): Running | undefined {
-    const request = running.get(id);
+export type WaitPredictor = Predictor;
+
+class Predictor {
+  readonly #running = new Map<string, Running>();
+  readonly #durationMs: RunningMean;
+  readonly #firstTokenMs = createRunningMean();
+  readonly #tokens = createRunningMean();
+  readonly #costTokens = createRunningMean();
+  readonly #speed = createStreamSpeed();
+  /** Requests of `#running` that generate. */
+  #decoding = 0;
+  /** The estimate at one moment: many may ask at the same one. */
+  #estimate: { readonly atMs: number; readonly serviceMs: number } | undefined;
+
+  constructor(options: WaitPredictorOptions) {
+    this.#durationMs = createRunningMean(options.priorServiceMs ?? priorServiceMsDefault);
+  }
+
+  /** A request was placed; `costTokens` is what the queue was told, `expectedTokens` its answer. */
+  observeStart(id: string, size: RequestSize, now: number): void {
+    this.#pass(now);
+    this.#running.set(id, { startMs: now, firstTokenAtMs: undefined, tokens: 0 });
+    this.#costTokens.add(size.costTokens);
+    this.#tokens.setPrior(size.expectedTokens);
+  }
+
+  /** `count` tokens of its answer came. */
+  observeToken(id: string, count: number, now: number): void {
+    const request = this.#running.get(id);
+    if (request === undefined) return;
+    this.#pass(now);
+    request.tokens += count;
+    if (request.firstTokenAtMs === undefined) {
+      // The first ones came out of the prefill: they say nothing about the speed.
+      request.firstTokenAtMs = now;
+      this.#decoding += 1;
+      this.#firstTokenMs.add(now - request.startMs);
+    } else {
+      this.#speed.add(count);
+    }
+  }
+
+  /** It is complete: its duration counts. */
+  observeEnd(id: string, now: number): void {
+    const request = this.#leave(id, now);
+    if (request === undefined) return;
+    this.#durationMs.add(now - request.startMs);
+    if (request.tokens > 0) this.#tokens.add(request.tokens);
+  }
+
+  /** It ended early (failed, cancelled): its place is free, its duration says nothing. */
+  forget(id: string, now: number): void {
+    this.#leave(id, now);
+  }
+
+  /** Predicted wait, ms. 0 where a slot is free; Infinity where there is none at all. */
+  predictWaitMs({ ahead, concurrencyMax }: WaitQuery, now: number): number {
+    if (concurrencyMax <= 0) return Number.POSITIVE_INFINITY;
+    const free = concurrencyMax - this.#running.size;
+    if (ahead.requests < free) return 0;
+    const turnMs = this.serviceMs(now) / Math.max(concurrencyMax, this.#running.size);
+    // Slots that are still free take the first of those ahead at once.
+    const nextMs = free > 0 ? turnMs : this.#nextFreeMs(turnMs, now);
+    const turns = (ahead.requests - Math.max(0, free)) * sizeRatio(ahead, this.#costTokens);
+    return nextMs + turns * turnMs;
+  }
+
+  /** Mean service time as estimated now, ms. */
+  serviceMs(now: number): number {
+    if (this.#estimate?.atMs !== now) {
+      this.#pass(now);
+      this.#estimate = { atMs: now, serviceMs: this.#estimateServiceMs(now) };
+    }
+    return this.#estimate.serviceMs;
+  }
+
+  toJSON() {
+    return {
+      running: this.#running.size,
+      durationMs: this.#durationMs.value(),
+      firstTokenMs: this.#firstTokenMs.value(),
+      tokens: this.#tokens.value(),
+      msPerToken: this.#speed.msPerToken() ?? null,
+    };
+  }
+
+  #estimateServiceMs(now: number): number {
+    const running = [...this.#running.values()];
+    const msPerToken = this.#speed.msPerToken();
+    if (msPerToken === undefined) {
+      return this.#durationMs.withAtLeast(running.map((one) => now - one.startMs));
+    }
+    const tokens = this.#tokens.withAtLeast(running.map((one) => one.tokens));
+    return this.#firstTokenMs.value() + tokens * msPerToken;
+  }
+
+  /** Until the next of the busy slots comes free. Starts are in order, so the first is the oldest. */
+  #nextFreeMs(turnMs: number, now: number): number {
+    const [oldest] = this.#running.values();
+    const meanMs = this.serviceMs(now);
+    const ageMs = oldest === undefined ? 0 : now - oldest.startMs;
+    const oldestLeftMs = Math.max(0, meanMs - ageMs);
+    const irregular = Math.min(1, this.#durationMs.variation());
+    return irregular * turnMs + (1 - irregular) * oldestLeftMs;
+  }
+
+  #leave(id: string, now: number): Running | undefined {
+    const request = this.#running.get(id);
     if (request === undefined) return undefined;
-    speed.pass(decoding, now);
-    running.delete(id);
-    if (request.firstTokenAtMs !== undefined) decoding -= 1;
+    this.#pass(now);
+    this.#running.delete(id);
+    if (request.firstTokenAtMs !== undefined) this.#decoding -= 1;
     return request;
   }
 
-  function serviceMs(now: number): number {
-    speed.pass(decoding, now);
-    const all = [...running.values()];
-    const msPerToken = speed.msPerToken();
-    if (msPerToken === undefined) {
-      return means.durationMs.withAtLeast(all.map((one) => now - one.startMs));
-    }
-    const tokens = means.tokens.withAtLeast(all.map((one) => one.tokens));
-    return means.firstTokenMs.value() + tokens * msPerToken;
+  /** Lets time pass before anything changes. */
+  #pass(now: number): void {
+    this.#speed.pass(this.#decoding, now);
+    this.#estimate = undefined;
   }
-
-  return {
-    observeStart(id, size, now) {
-      speed.pass(decoding, now);
-      running.set(id, { ...size, startMs: now, firstTokenAtMs: undefined, tokens: 0 });
-      means.costTokens.add(size.costTokens);
-      means.tokens.setPrior(size.expectedTokens);
-    },
-    observeToken(id, count, now) {
-      const request = running.get(id);
-      if (request === undefined) return;
-      speed.pass(decoding, now);
-      request.tokens += count;
-      if (request.firstTokenAtMs === undefined) {
-        // The first ones came out of the prefill: they say nothing about the speed.
-        request.firstTokenAtMs = now;
-        decoding += 1;
-        means.firstTokenMs.add(now - request.startMs);
-      } else {
-        speed.add(count);
-      }
-    },
-    observeEnd(id, now) {
-      const request = leave(id, now);
-      if (request === undefined) return;
-      means.durationMs.add(now - request.startMs);
-      if (request.tokens > 0) means.tokens.add(request.tokens);
-    },
-    forget(id, now) {
-      leave(id, now);
-    },
-    predictWaitMs({ ahead, concurrencyMax }, now) {
-      if (concurrencyMax <= 0) return Number.POSITIVE_INFINITY;
-      const free = concurrencyMax - running.size;
-      if (ahead.requests < free) return 0;
-      const meanMs = serviceMs(now);
-      const turnMs = meanMs / Math.max(concurrencyMax, running.size);
-      const startsMs = [...running.values()].map((one) => one.startMs);
-      const oldestLeftMs = Math.max(0, Math.min(...startsMs) + meanMs - now);
-      const irregular = Math.min(1, means.durationMs.variation());
-      // Slots that are still free take the first of those ahead at once.
-      const nextMs =
-        free > 0 ? turnMs : irregular * turnMs + (1 - irregular) * Math.min(oldestLeftMs, meanMs);
-      const turns = (ahead.requests - Math.max(0, free)) * sizeRatio(ahead, means.costTokens);
-      return nextMs + turns * turnMs;
-    },
-    serviceMs,
-    toJSON: () => ({
-      running: running.size,
-      durationMs: means.durationMs.value(),
-      firstTokenMs: means.firstTokenMs.value(),
-      tokens: means.tokens.value(),
-      msPerToken: speed.msPerToken() ?? null,
-    }),
-  };
 }
 
 /** How large the requests ahead are against those that were measured. */
