@@ -96,7 +96,7 @@ export interface HttpServer {
 
 /** How often node:http looks for heads and requests that take too long, ms. */
 const timeoutCheckMs = 1000;
-/** Pipelined requests that may wait on one connection; no client in use sends any. */
+/** Unanswered requests that one connection may have; no client in use sends more than one. */
 const pipelinedMax = 32;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
@@ -106,8 +106,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let allEnded: Promise<void> | undefined;
   const settings = { ...options, limits, mayKeepAlive: () => allEnded === undefined };
   const table = createRouteTable(options.routes);
-  /** Requests of a connection that wait for the answer before theirs. */
-  const pipelined = new WeakMap<Socket, number>();
+  /** Requests of each connection that have come and whose answer has not ended. */
+  const connections = new Map<Socket, number>();
 
   const server = createServer({
     maxHeaderSize: limits.headerBytesMax,
@@ -120,15 +120,20 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.maxConnections = limits.connectionsMax;
 
   function onRequest(request: IncomingMessage, response: ServerResponse, expects: boolean): void {
-    if (response.socket === null) {
-      waitForTurn(request, response, () => onRequest(request, response, expects));
-      return;
-    }
+    const { socket } = request;
+    const unanswered = (connections.get(socket) ?? 0) + 1;
+    connections.set(socket, unanswered);
+    const run = () => answer(request, response, expects);
+    if (response.socket !== null) run();
+    else if (unanswered <= pipelinedMax) response.once('socket', run);
+    else socket.destroy();
+  }
+
+  function answer(request: IncomingMessage, response: ServerResponse, expects: boolean): void {
     openRequests += 1;
     response.once('close', () => {
       openRequests -= 1;
-      // Connections that fell idle after `server.close()` looked for idle ones.
-      if (allEnded !== undefined) setImmediate(() => server.closeIdleConnections());
+      onAnswered(request.socket);
     });
     const arrival = arrive(request, response, settings);
     arrival.closing = expects;
@@ -138,25 +143,26 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     });
   }
 
-  function waitForTurn(request: IncomingMessage, response: ServerResponse, run: () => void): void {
-    const { socket } = request;
-    const waiting = (pipelined.get(socket) ?? 0) + 1;
-    pipelined.set(socket, waiting);
-    if (waiting > pipelinedMax) {
-      socket.destroy();
-      return;
-    }
-    response.once('socket', () => {
-      pipelined.set(socket, (pipelined.get(socket) ?? 1) - 1);
-      run();
-    });
+  function onAnswered(socket: Socket): void {
+    const before = connections.get(socket);
+    if (before === undefined) return;
+    connections.set(socket, before - 1);
+    // Its head may have promised to keep the connection, before the server began to drain.
+    if (allEnded !== undefined && before === 1) socket.destroySoon();
   }
 
   function drain(): Promise<void> {
-    allEnded ??= new Promise((resolve) => server.close(() => resolve()));
+    allEnded ??= new Promise((resolve) => {
+      server.close(() => resolve());
+      for (const [socket, unanswered] of connections) if (unanswered === 0) socket.destroy();
+    });
     return allEnded;
   }
 
+  server.on('connection', (socket) => {
+    connections.set(socket, 0);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.on('request', (request, response) => onRequest(request, response, false));
   server.on('checkContinue', (request, response) => onRequest(request, response, true));
   // Expectations other than 100-continue mean nothing here and are passed over (RFC 9110, 10.1.1).

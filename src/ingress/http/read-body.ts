@@ -29,7 +29,9 @@ export function readBody(
   const refusal = refusedHead(request, declared, bytesMax);
   if (refusal !== undefined) {
     if (declared > 0 || request.headers['transfer-encoding'] !== undefined) {
-      discardBody(request, bytesMax, declared, (closing) =>
+      // Nobody who asked for leave to send (100 Continue) is waited for.
+      const hopeless = declared > 2 * bytesMax || request.headers.expect !== undefined;
+      discardBody(request, hopeless ? 0 : bytesMax, (closing) =>
         done({ kind: 'refused', error: refusal, closing }),
       );
     } else done({ kind: 'refused', error: refusal, closing: false });
@@ -56,7 +58,7 @@ function collectBody(
     request.off('data', onData);
     request.off('end', onEnd);
     const error = tooLarge(`more than ${bytesMax}`, bytesMax);
-    discardBody(request, bytesMax, Number.NaN, (closing) =>
+    discardBody(request, 2 * bytesMax - size, (closing) =>
       done({ kind: 'refused', error, closing }),
     );
   };
@@ -73,27 +75,28 @@ function joined(chunks: readonly Buffer[], size: number): Buffer {
   return size === 0 ? noBody : Buffer.concat(chunks, size);
 }
 
-/** Reads on without keeping anything; `true`: gave up before the end. */
+/** Reads on for up to `bytesMax` without keeping anything; `true`: gave up before the end. */
 function discardBody(
   request: IncomingMessage,
   bytesMax: number,
-  declared: number,
-  done: (closing: boolean) => void,
+  done: (gaveUp: boolean) => void,
 ): void {
-  if (declared > 2 * bytesMax || request.headers.expect !== undefined) {
-    done(true);
-    return;
-  }
-  let size = 0;
+  let left = bytesMax;
   const onData = (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= bytesMax) return;
+    left -= chunk.length;
+    if (left <= 0) giveUp();
+  };
+  const onEnd = () => done(false);
+  const giveUp = () => {
     request.off('data', onData);
     request.off('end', onEnd);
     request.pause();
     done(true);
   };
-  const onEnd = () => done(false);
+  if (left <= 0) {
+    giveUp();
+    return;
+  }
   request.on('data', onData);
   request.on('end', onEnd);
 }
