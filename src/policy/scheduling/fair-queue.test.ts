@@ -97,15 +97,23 @@ test('C6: a tenant whose estimates are wrong still gets its share of real tokens
   assertShares(served, { low: 1, high: 1, right: 1 });
 });
 
-test('a tenant that was idle gains no claim on the time it missed', () => {
-  const queue = new FairQueue<QueueItem>(options);
-  for (let i = 0; i < 50; i += 1) queue.enqueue(item(`a${i}`), 0);
-  for (let i = 0; i < 40; i += 1) queue.next(0);
-  for (let i = 0; i < 10; i += 1) queue.enqueue(item(`b${i}`, { tenant: 'b' }), 0);
-  const order = drain(queue);
-  const firstTen = order.slice(0, 10).filter((id) => id.startsWith('b')).length;
-  assert.ok(firstTen >= 4 && firstTen <= 6, order.join(' '));
-});
+for (const who of ['tenant', 'class'] as const) {
+  test(`a ${who} that comes back from idling gains no claim on the time it missed`, () => {
+    const queue = new FairQueue<QueueItem>(options);
+    const b =
+      who === 'tenant' ? { tenant: 'b' } : { tenant: 'b', requestClass: 'interactive' as const };
+    queue.enqueue(item('b', b), 0);
+    queue.next(0);
+    for (let i = 0; i < 80; i += 1) queue.enqueue(item(`a${i}`), 0);
+    for (let i = 0; i < 60; i += 1) queue.next(0);
+    for (let i = 0; i < 20; i += 1) queue.enqueue(item(`b${i}`, b), 0);
+    const order = drain(queue).slice(0, 12);
+    const ofB = order.filter((id) => id.startsWith('b')).length;
+    // Equal tenants take turns; interactive has twice the share of standard.
+    const share = who === 'tenant' ? 6 : 8;
+    assert.ok(Math.abs(ofB - share) <= 1, order.join(' '));
+  });
+}
 
 const anyItem = fc.record({
   tenant: fc.constantFrom('a', 'b', 'c'),
@@ -256,6 +264,21 @@ test('ageing: a class that is not served moves a request up after age_ms, and no
     if (queue.next(now)?.id === 'old') servedAtMs = now;
   }
   assert.ok(servedAtMs !== undefined && servedAtMs >= 1_000, `served at ${servedAtMs}`);
+});
+
+test("ageing: a promoted request goes before its own tenant's newer ones, and stays up", () => {
+  const queue = new FairQueue<QueueItem>({ maxDepth: 100, ageMs: 1_000 });
+  queue.enqueue(item('old', { requestClass: 'batch', deadlineAtMs: 86_400_000 }), 0);
+  queue.enqueue(item('newer', { deadlineAtMs: 600_000 }), 500);
+  const [promoted, waiting] = [queue.next(1_000), queue.depths()];
+  assert.equal(promoted?.id, 'old');
+  assert.deepEqual(waiting, { interactive: 0, standard: 1, batch: 0 });
+  const standardTag = () => queue.toJSON().classes[1]?.tag as number;
+  const before = standardTag();
+  queue.charge(promoted as QueueItem, 400);
+  assert.equal(standardTag(), before + 100, 'its class of service pays');
+  queue.putBack(promoted as QueueItem, 1_000);
+  assert.deepEqual(queue.depths(), { interactive: 0, standard: 2, batch: 0 });
 });
 
 test('ageing leaves the shares alone while every class is being served', () => {
