@@ -21,7 +21,8 @@ import type {
 } from '../protocol/ports.ts';
 import type { RelayMode } from '../protocol/telemetry.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type AnswerRelay, createAnswerRelay } from './relay/answer-relay.ts';
+import type { AnswerRelay } from './relay/answer-relay.ts';
+import { createAnswerRelay } from './relay/choose-relay.ts';
 
 /** Per caller at most this much lies unsent before reading upstream stops (design rule 5). */
 const unsentBytesMax = 256 * 1024;

@@ -112,7 +112,7 @@ export async function startGateway(
       rateLimits: createRateLimits(clock),
       clock,
     }),
-    retries: createRetries(config.retry.budgetRatio, clock),
+    retries: createRetries(config.retry.budgetRatio, clock, random),
   };
   const deps: IngressDeps = {
     clock,

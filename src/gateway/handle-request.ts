@@ -18,7 +18,7 @@ import type { Identifier } from './identify.ts';
 import type { InFlight } from './in-flight.ts';
 import { callerLeft, type Ticket } from './model-pool.ts';
 import type { Retries } from './retries.ts';
-import { createStory, type Story } from './story.ts';
+import { Story } from './story.ts';
 
 /** What the path is made of; `gateway.ts` builds it once. */
 export interface RequestPath {
@@ -32,7 +32,7 @@ export interface RequestPath {
 
 /** Answers one call. Never rejects: whatever goes wrong is told to the caller and to telemetry. */
 export async function handleRequest(path: RequestPath, call: Call): Promise<void> {
-  const story = createStory(call, path.clock);
+  const story = new Story(call, path.clock);
   let reply: CallerReply | undefined;
   try {
     const identity = path.identifier.identify(call, 'infer', path.clock.now());
@@ -53,7 +53,7 @@ export async function handleRequest(path: RequestPath, call: Call): Promise<void
     if (reply === undefined) call.refuse(error, story.headers());
     else reply.fail(error, story.headers());
   }
-  path.telemetry.requestSettled(story.settled(path.clock.now()));
+  path.telemetry.requestSettled(story.settled());
 }
 
 interface Answering {
@@ -75,6 +75,7 @@ async function answer(path: RequestPath, answering: Answering): Promise<void> {
   const { ticket } = admitted;
   leaving.ticket = ticket;
   if (leaving.gone) ticket.leave();
+  path.retries.observeRequest();
   story.admitted(ticket.requestClass, admitted.predictedWaitMs);
   try {
     for (;;) {
@@ -85,8 +86,8 @@ async function answer(path: RequestPath, answering: Answering): Promise<void> {
         endpoint,
         request,
         reply,
-        head: story.head,
-        closingComment: story.closingComment,
+        head: (model, warning) => story.head(model, warning),
+        closingComment: (warning) => story.closingComment(warning),
         onProgress: (tokens) => ticket.progress(tokens),
         clock: path.clock,
       });
@@ -95,10 +96,14 @@ async function answer(path: RequestPath, answering: Answering): Promise<void> {
       placement.release(result.kind === 'failed' ? result.failure : undefined);
       if (result.kind === 'complete') return;
       if (result.kind === 'gone') throw callerLeft();
-      path.retries.requireAnother(result.failure, story.attempts());
+      path.retries.requireAnother({
+        failure: result.failure,
+        attempts: story.attempts,
+        deadlineAtMs: ticket.deadlineAtMs,
+      });
     }
   } finally {
-    admitted.settle(story.usage());
+    admitted.settle(story.usage);
   }
 }
 

@@ -1,22 +1,47 @@
 /**
  * Whether a failed attempt is followed by another, and the error where it is not.
+ *
+ * The policy decides; pacing is the endpoint's own rest (`endpoint.ts`), so that a request may go to
+ * another endpoint at once. What the last endpoint said is what the caller hears, with everything
+ * that was tried.
  */
-
-import type { AttemptSummary } from '../core/errors.ts';
-import { UnbusyError } from '../core/errors.ts';
+import { type AttemptSummary, UnbusyError } from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import { createRetryPolicy } from '../policy/resilience/retry.ts';
 import type { Clock, UpstreamError } from '../protocol/ports.ts';
 
 export interface Retries {
-  /** @throws UnbusyError the failure with the attempts made, where another one may not be made. */
-  requireAnother(failure: UpstreamError, attempts: readonly AttemptSummary[]): void;
+  /** A new request pays its part into the budget. */
+  observeRequest(): void;
+  /** @throws UnbusyError the failure and the attempts made, where another one may not be made. */
+  requireAnother(failed: FailedRequest): void;
 }
 
-export function createRetries(_budgetRatio: number, _clock: Clock): Retries {
+export interface FailedRequest {
+  readonly failure: UpstreamError;
+  readonly attempts: readonly AttemptSummary[];
+  /** First token wanted by then. */
+  readonly deadlineAtMs: number;
+}
+
+export function createRetries(budgetRatio: number, clock: Clock, random: Random): Retries {
+  const policy = createRetryPolicy({ budgetRatio });
   return {
-    requireAnother(failure, attempts) {
-      if (!failure.callerFault && failure.stage !== 'streaming') return;
-      const { kind, code, message, details } = failure.error;
-      throw new UnbusyError(kind, code, message, { ...details, attempts });
+    observeRequest: () => policy.observeRequest(),
+    requireAnother({ failure, attempts, deadlineAtMs }) {
+      const { stage, callerFault, error } = failure;
+      const decision = policy.decide(
+        {
+          stage,
+          callerFault,
+          failures: attempts.length,
+          retryAfterMs: error.details.retryAfterMs,
+          deadlineLeftMs: deadlineAtMs - clock.now(),
+        },
+        random,
+      );
+      if (decision.kind === 'retry') return;
+      throw new UnbusyError(error.kind, error.code, error.message, { ...error.details, attempts });
     },
   };
 }

@@ -1,18 +1,14 @@
 /**
- * How one attempt's answer is passed on: chosen once, before its first byte, and named in the log.
+ * What every way of relaying an answer has in common (`choose-relay.ts` says which there are).
  *
- * `raw` and `patch` forward the upstream's own OpenAI bytes; `translate` goes through events, for
- * other protocols and for engines that speak in events. Whatever the mode, nothing of an answer
- * reaches the caller before there is content in it, and what was delivered is known.
+ * Whatever the mode, nothing of an answer reaches the caller before there is content in it, and
+ * what was delivered is known.
  */
 import { UnbusyError } from '../../core/errors.ts';
 import type { CallerReply, ReplyHead } from '../../protocol/caller.ts';
 import type { GenerationEvent, GenerationRequest, Usage } from '../../protocol/generation.ts';
 import type { UpstreamEnd, UpstreamStart, WireRead } from '../../protocol/ports.ts';
 import type { RelayMode } from '../../protocol/telemetry.ts';
-import { createEventRelay } from './event-relay.ts';
-import { createJsonRelay } from './json-relay.ts';
-import { createStreamBytesRelay } from './stream-bytes-relay.ts';
 
 export interface AnswerRelay {
   readonly mode: RelayMode;
@@ -50,11 +46,6 @@ export const noUsage: Usage = {
 
 /** The warning for a limit that ended the answer inside its thought (B11). */
 export const cutInThought = 'cut-in-thought';
-
-export function createAnswerRelay(options: AnswerRelayOptions): AnswerRelay {
-  if (options.start.form === 'events') return createEventRelay(options);
-  return options.start.streaming ? createStreamBytesRelay(options) : createJsonRelay(options);
-}
 
 /** The upstream ended its answer without saying that it was complete. */
 export function cutAnswer(why: string): RelayEnd {

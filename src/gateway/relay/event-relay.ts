@@ -83,10 +83,8 @@ export function createEventRelay(options: AnswerRelayOptions): AnswerRelay {
       if (reply.streaming) flush();
       else reply.events(held);
       delivered = true;
-      reply.finish(options.head(model, warning), {
-        usage: usage ?? noUsage,
-        comment: options.closingComment(warning),
-      });
+      const comment = reply.streaming ? options.closingComment(warning) : undefined;
+      reply.finish(options.head(model, warning), { usage: usage ?? noUsage, comment });
       return { kind: 'complete' };
     },
   };
