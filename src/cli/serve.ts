@@ -73,24 +73,27 @@ function load(args: Arguments, terminal: Terminal): LoadedConfig {
 }
 
 async function start({ config }: LoadedConfig, terminal: Terminal): Promise<RunningGateway> {
-  const { host, port, logFormat } = config.server;
   // Loaded here, so that help and bad configs do not wait for it.
   const { startGateway } = await import('../gateway/gateway.ts');
+  const { host, port, logFormat } = config.server;
+  const write = (line: string): void => terminal.out(`${line}\n`);
   try {
-    return await startGateway(config, {
-      write: (line) => terminal.out(`${line}\n`),
-      logFormat,
-      version,
-    });
+    return await startGateway(config, { write, logFormat, version });
   } catch (error) {
     if (!(error instanceof UnbusyError) || error.code !== 'port_in_use') throw error;
-    throw new UnbusyError(error.kind, error.code, await portInUseText(host, port, terminal), {
+    // The port may also be the one for metrics, which the error then says.
+    const facts = error.details.facts ?? {};
+    const taken = { host: String(facts['host'] ?? host), port: Number(facts['port'] ?? port) };
+    throw new UnbusyError(error.kind, error.code, await portInUseText(taken, terminal), {
       cause: error,
     });
   }
 }
 
-async function portInUseText(host: string, port: number, terminal: Terminal): Promise<string> {
+async function portInUseText(
+  { host, port }: { readonly host: string; readonly port: number },
+  terminal: Terminal,
+): Promise<string> {
   const { program, models } = await portHolder(host, port);
   const by = program === undefined ? 'another program' : program;
   const lines = [`port ${port} on ${host} is taken by ${by}; choose another with --port`];

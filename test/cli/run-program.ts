@@ -14,8 +14,8 @@ export interface Finished {
 export interface Running {
   readonly child: ChildProcessWithoutNullStreams;
   readonly finished: Promise<Finished>;
-  /** Resolves once stdout holds `text`; rejects if the program ends before. */
-  untilOut(text: string): Promise<void>;
+  /** Resolves with all of stdout once it holds `text`; rejects if the program ends before. */
+  untilOut(text: string): Promise<string>;
 }
 
 export interface RunOptions {
@@ -58,7 +58,7 @@ export function start(args: readonly string[], options: RunOptions = {}): Runnin
         const look = (): void => {
           if (!stdout.includes(text)) return;
           listeners.delete(look);
-          resolve();
+          resolve(stdout);
         };
         listeners.add(look);
         look();
