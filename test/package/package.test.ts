@@ -94,7 +94,8 @@ async function announcedUrl(server: ChildProcess): Promise<string> {
 
 function npm(args: readonly string[], cwd: string): string {
   const run = spawnSync('npm', args, { cwd, env: environment(), encoding: 'utf8' });
-  assert.equal(run.status, 0, `npm ${args.join(' ')}\n${run.stderr}${run.error ?? ''}`);
+  const said = `${run.stdout}${run.stderr}${run.error ?? ''}`;
+  assert.equal(run.status, 0, `npm ${args.join(' ')}\n${said}`);
   return run.stdout;
 }
 
