@@ -24,7 +24,7 @@ export interface LoadResult {
   readonly clientCpuS: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
-  /** Requests that brought fewer tokens than asked for, or an error. */
+  /** Answers of fewer tokens than asked for. */
   readonly short: number;
   /** Requests that met a connection which the server was closing, and were sent once more. */
   readonly resent: number;
@@ -41,7 +41,7 @@ type Answer = readonly [
   totalMs: number,
 ];
 
-/** Throws when not every request was answered. */
+/** Throws unless every request was answered with 200 and told its usage. */
 export async function runLoad(server: RunningServer, options: LoadOptions): Promise<LoadResult> {
   const { streams, requestsPerStream, maxTokens, seed, bannedTokens } = options;
   const count = streams * requestsPerStream;
@@ -50,7 +50,7 @@ export async function runLoad(server: RunningServer, options: LoadOptions): Prom
   writeFileSync(bodies, requestBodies({ count, seed, maxTokens, bannedTokens }).join('\n'));
   const limitS = 60;
   const args = [server.port, streams, requestsPerStream].map(String);
-  const { stdout } = await promisify(execFile)(
+  const { stdout, stderr } = await promisify(execFile)(
     nativeProgram('generation-load'),
     [...args, bodies, String(limitS)],
     { maxBuffer: 64 * 1024 * 1024 },
@@ -62,13 +62,16 @@ export async function runLoad(server: RunningServer, options: LoadOptions): Prom
     readonly answers: readonly Answer[];
   };
   const { elapsedS, clientCpuS, resent, answers } = printed;
+  const failed = answers.filter((answer) => answer[0] !== 200 || answer[2] < 0).length;
+  if (failed > 0)
+    throw new Error(`${failed} of ${count} requests failed\n${stderr.slice(0, 1000)}`);
   return {
     elapsedS,
     clientCpuS,
     resent,
     promptTokens: answers.reduce((sum, answer) => sum + answer[1], 0),
     completionTokens: answers.reduce((sum, answer) => sum + answer[2], 0),
-    short: answers.filter((answer) => answer[0] !== 200 || answer[2] !== maxTokens).length,
+    short: answers.filter((answer) => answer[2] !== maxTokens).length,
     firstTextMs: answers.map((answer) => answer[3]),
     perTokenMs: answers.map((answer) => (answer[4] - answer[3]) / Math.max(1, answer[2] - 1)),
   };

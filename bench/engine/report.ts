@@ -104,7 +104,7 @@ function latency(input: EngineReportInput): string {
     'p99',
     'ms per token p50',
     'p99',
-    'short or failed',
+    'short',
     'resent',
   ];
   return (

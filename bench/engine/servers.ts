@@ -106,7 +106,7 @@ function writeConfig(
   const file = path.join(folder, `${name}.yaml`);
   const config = {
     server: { port },
-    endpoints: { demo: { kind: 'embedded', model: modelPath, ...settings } },
+    endpoints: { demo: { kind: 'embedded', model: 'pocket-r1', ...settings } },
   };
   writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`);
   return file;
