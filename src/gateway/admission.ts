@@ -19,6 +19,7 @@ import type { Identity } from './identify.ts';
 import type { ModelPool, Ticket } from './model-pool.ts';
 import type { ModelPools } from './model-pools.ts';
 import type { RateLimits } from './rate-limits.ts';
+import { createReturningCallers } from './returning-callers.ts';
 
 export interface Arrival {
   readonly call: Call;
@@ -56,6 +57,7 @@ const downRetryAfterMs = 5000;
 
 export function createAdmission(options: AdmissionOptions): Admission {
   const { config, pools, estimates, rateLimits, clock } = options;
+  const returning = createReturningCallers(clock);
   return {
     async admit({ call, identity, request, reply, announce }) {
       const pool = pools.find(request.model);
@@ -66,6 +68,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         body: request.wire?.body,
         tenantClass: identity.requestClass,
       });
+      const firstAskedAtMs = returning.firstAskedAtMs(identity.flow, request) ?? call.receivedAtMs;
       const expectedTokens = estimates.expect(identity.tenant, request);
       const costTokens = promptTokens + expectedTokens;
       const deadlineAtMs = call.receivedAtMs + wishes.deadlineMs;
@@ -79,13 +82,21 @@ export function createAdmission(options: AdmissionOptions): Admission {
         expectedTokens,
         arrivedAtMs: call.receivedAtMs,
         deadlineAtMs,
+        orderAtMs: firstAskedAtMs + wishes.deadlineMs,
         session: wishes.session,
         dataMayLeave: identity.dataMayLeave,
         reply,
         announce,
       });
       const predictedWaitMs = pool.predictWaitMs(ticket);
-      refuseIfHopeless(pool, wishes, predictedWaitMs, deadlineAtMs - clock.now());
+      const hopeless = judge(pool, wishes, predictedWaitMs, deadlineAtMs - clock.now());
+      if (hopeless !== undefined) {
+        reservation.settle(undefined);
+        const retryAfterMs = hopeless.details.retryAfterMs ?? 0;
+        returning.refused({ flow: identity.flow, request, firstAskedAtMs, retryAfterMs });
+        throw hopeless;
+      }
+      returning.admitted(identity.flow, request);
       return {
         ticket,
         predictedWaitMs,
@@ -99,30 +110,31 @@ export function createAdmission(options: AdmissionOptions): Admission {
     },
   };
 
-  function refuseIfHopeless(
+  /** The refusal of a request whose wait would be too long; undefined where it may wait. */
+  function judge(
     pool: ModelPool,
     wishes: CallerWishes,
     predictedWaitMs: number,
     deadlineMs: number,
-  ): void {
+  ): UnbusyError | undefined {
     const decision = decideOnArrival({
       predictedWaitMs,
       deadlineMs,
       classMaxWaitMs: config.queue.maxWaitMs[wishes.requestClass],
       queueFull: pool.depth >= config.queue.maxDepth,
     });
-    if (decision.kind === 'admit') return;
+    if (decision.kind === 'admit') return undefined;
     const { because, waitMs, retryAfterMs } = decision;
     const facts = { predicted_wait_ms: Math.round(waitMs), waiting: pool.depth };
     if (because === 'queue_full') {
       const message = `${pool.depth} requests are waiting for ${pool.model}, the most allowed`;
-      throw new UnbusyError('overloaded', 'queue_full', message, { retryAfterMs, facts });
+      return new UnbusyError('overloaded', 'queue_full', message, { retryAfterMs, facts });
     }
     const limit = because === 'deadline' ? 'its deadline' : `class ${wishes.requestClass}`;
     const message =
       `${pool.model} is busy: the wait would be ${seconds(waitMs)}, longer than ${limit} allows; ` +
       `come back in ${seconds(retryAfterMs)}`;
-    throw new UnbusyError('overloaded', 'overloaded', message, { retryAfterMs, facts });
+    return new UnbusyError('overloaded', 'overloaded', message, { retryAfterMs, facts });
   }
 }
 

@@ -214,6 +214,7 @@ class PoolTicket implements Ticket {
   readonly costTokens: number;
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
+  readonly orderAtMs: number | undefined;
   readonly #pool: Pool;
   #waiting: PromiseWithResolvers<Placement> | undefined;
   #deadlineTimer: Timer | undefined;
@@ -230,6 +231,7 @@ class PoolTicket implements Ticket {
     this.costTokens = options.costTokens;
     this.arrivedAtMs = options.arrivedAtMs;
     this.deadlineAtMs = options.deadlineAtMs;
+    this.orderAtMs = options.orderAtMs;
   }
 
   place(): Promise<Placement> {

@@ -359,3 +359,31 @@ test('a keyed request whose caller has left goes on for the grace period only', 
   await only.done;
   assert.equal(attempt.aborted, true);
 });
+
+test('a caller who was refused and comes back keeps its place before those who came later (D3)', async () => {
+  const a = new FakeUpstream('a');
+  const { call, clock } = setUp([a]);
+  const running = call();
+  (await a.attempt(1)).handler.onStart({ form: 'events', streaming: true });
+  clock.advance(20_000);
+  const wish = (ms: number) => ({ 'x-unbusy-deadline-ms': String(ms) });
+  const request = { inputs: [{ kind: 'text' as const, text: 'mine' }] };
+  const refusedOnce = call({ headers: wish(100), request });
+  await refusedOnce.done;
+  assert.equal(refusedOnce.answer.failure?.code, 'overloaded');
+  clock.advance(1000);
+  const later = call({
+    headers: wish(600_000),
+    request: { inputs: [{ kind: 'text', text: 'x' }] },
+  });
+  clock.advance(1000);
+  const back = call({ headers: wish(600_000), request });
+  await settle();
+  running.answer.leave();
+  const next = await a.attempt(2);
+  assert.deepEqual(next.request.inputs, request.inputs);
+  next.answer('first again');
+  (await a.attempt(3)).answer('then the other');
+  await Promise.all([running.done, later.done, back.done]);
+  assert.equal(back.answer.text, 'first again');
+});

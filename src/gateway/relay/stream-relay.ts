@@ -11,7 +11,7 @@
  */
 import { assertNever } from '../../core/errors.ts';
 import type { WireRead } from '../../protocol/ports.ts';
-import { SseScanner, type StreamMarks } from '../../protocol/sse-scanner.ts';
+import { GIVEN_UP_REASONS, SseScanner, type StreamMarks } from '../../protocol/sse-scanner.ts';
 import { EventSplitter } from '../../protocol/sse-splitter.ts';
 import { type WirePatch, WirePatcher } from '../../protocol/wire-patch.ts';
 import { ChunkWriter } from './chunk-writer.ts';
@@ -52,8 +52,6 @@ export type StreamFault =
 /** An event that grows beyond this is passed on as it comes: no relay may hold without bound. */
 const HELD_BYTES_MAX = 1024 * 1024;
 const FAULT_DATA_CHARS = 2000;
-/** SGLang when it drops a request, DeepSeek when it lacks resources: no answer ends like this. */
-const GIVEN_UP = new Set(['abort', 'insufficient_system_resource']);
 const LF = 10;
 const SPACE = 32;
 const DONE_EVENT = 'data: [DONE]\n\n';
@@ -243,7 +241,7 @@ class EventRelay implements StreamRelay {
 
   #chunk(bytes: Buffer, from: number, end: number): void {
     const { chunk, data, dataStart, dataEnd } = this.#scanner;
-    const givenUp = chunk.finishReasons.find((reason) => GIVEN_UP.has(reason));
+    const givenUp = chunk.finishReasons.find((reason) => GIVEN_UP_REASONS.has(reason));
     if (givenUp !== undefined) {
       this.#stop({ kind: 'aborted', reason: givenUp });
     } else if (this.#patcher?.drops(chunk)) {

@@ -230,7 +230,7 @@ export class FairQueue<T extends QueueItem> {
       item,
       sequence: this.#sequence,
       returned: false,
-      orderAtMs: item.deadlineAtMs,
+      orderAtMs: item.orderAtMs ?? item.deadlineAtMs,
       place: undefined,
     };
   }

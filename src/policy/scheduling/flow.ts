@@ -21,6 +21,8 @@ export interface QueueItem {
   readonly arrivedAtMs: number;
   /** First token wanted by then. */
   readonly deadlineAtMs: number;
+  /** Counts in place of the deadline in the order of its flow: a caller who came back keeps its place. */
+  readonly orderAtMs?: number | undefined;
 }
 
 export interface Entry<T extends QueueItem> {
@@ -29,7 +31,7 @@ export interface Entry<T extends QueueItem> {
   readonly sequence: number;
   /** Back from an endpoint that had no room: goes before what is new in its flow. */
   returned: boolean;
-  /** The deadline, or when it was promoted if that is earlier. */
+  /** The deadline or what counts in its place, or when it was promoted if that is earlier. */
   orderAtMs: number;
   /** Where it waits, or from where it was served last. Promotion changes it. */
   place: { readonly lane: ClassLane<T>; readonly flow: Flow<T> } | undefined;
