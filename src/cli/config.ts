@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { configJsonSchema } from '../config/json-schema.ts';
 import { type Config, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { printable, printConfig } from '../config/print.ts';
+import { UnbusyError } from '../core/errors.ts';
 import { type Arguments, type Command, limitPositionals, UsageError } from './command.ts';
 import { serveFlagOptions, serveFlags } from './serve-flags.ts';
 import type { Terminal } from './terminal.ts';
@@ -50,15 +51,26 @@ export const configCommand: Command = {
 };
 
 function check(file: string, args: Arguments, terminal: Terminal): number {
-  const { config, warnings } = loadConfig({ path: file, insecure: args.flag('insecure') });
-  if (args.flag('json')) {
-    terminal.out(`${JSON.stringify({ valid: true, warnings })}\n`);
+  const asJson = args.flag('json');
+  const insecure = args.flag('insecure');
+  let loaded: LoadedConfig;
+  try {
+    loaded = loadConfig({ path: file, insecure });
+  } catch (error) {
+    if (!asJson || !(error instanceof UnbusyError)) throw error;
+    const errors = error.message.split('\n');
+    terminal.out(`${JSON.stringify({ valid: false, errors, warnings: [] })}\n`);
+    return 2;
+  }
+  if (asJson) {
+    const { warnings } = loaded;
+    terminal.out(`${JSON.stringify({ valid: true, errors: [], warnings })}\n`);
     return 0;
   }
-  for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
+  reportWarnings(loaded, terminal);
   const counts = [
-    countText(Object.keys(config.endpoints).length, 'endpoint'),
-    countText(config.keys.length, 'key'),
+    countText(Object.keys(loaded.config.endpoints).length, 'endpoint'),
+    countText(loaded.config.keys.length, 'key'),
   ];
   terminal.out(`${file} is valid: ${counts.join(', ')}\n`);
   return 0;

@@ -91,7 +91,7 @@ const embedded = z
           .default(2)
           .describe('Requests made before the first caller is let in.'),
         prefixes: z
-          .array(text)
+          .array(z.string().min(1).max(200_000))
           .max(64)
           .default([])
           .describe('Texts, such as system prompts, whose state is prepared beforehand.'),

@@ -94,6 +94,13 @@ test('config check accepts a good file and exits 2 on a bad one, naming file, li
   assert.equal(bad.code, 2);
   assert.match(bad.stderr, /^bad\.yaml:1:17: server\.port: [^\n]*\nbad\.yaml:2:10: queue\.deep: /);
   assert.doesNotMatch(bad.stderr, /\n {4}at /);
+  const asJson = await here('config', 'check', 'bad.yaml', '--json');
+  assert.equal(asJson.code, 2);
+  assert.deepEqual(JSON.parse(asJson.stdout), {
+    valid: false,
+    errors: bad.stderr.trim().split('\n'),
+    warnings: [],
+  });
 });
 
 test('config print writes what flags amount to; config check accepts it', async () => {
