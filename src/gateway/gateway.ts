@@ -91,6 +91,7 @@ export async function startGateway(
     clock,
     random,
     onWaiting: () => room?.wake(),
+    onFault: (fault) => telemetry.note('error', 'policy_fault', { message: String(fault) }),
   });
   room = createWaitingRoom({ clock, pools: pools.all, ...config.queue });
   metrics.observe(() => ({

@@ -28,6 +28,8 @@ export interface ModelPoolOptions {
   readonly ageMs: number;
   /** A ticket has begun to wait for its first content. */
   readonly onWaiting: () => void;
+  /** A policy threw; the requests go on without it. */
+  readonly onFault: (fault: unknown) => void;
 }
 
 export interface TicketOptions extends QueueItem {
@@ -131,6 +133,10 @@ class Pool implements ModelPool {
   }
 
   predictWaitMs(item: QueueItem): number {
+    return this.judged(() => this.#predictWaitMs(item)) ?? 0;
+  }
+
+  #predictWaitMs(item: QueueItem): number {
     const ready = this.#candidates(this.options.clock.now()).filter(({ ready }) => ready);
     const now = this.options.clock.now();
     const concurrencyMax = ready.reduce((sum, { concurrencyMax }) => sum + concurrencyMax, 0);
@@ -163,6 +169,31 @@ class Pool implements ModelPool {
 
   /** Gives room to those whose turn it is, until there is none or nobody can use it. */
   pump(): void {
+    const pumped = this.judged(() => this.#pump());
+    if (pumped === undefined) this.#placePlainly();
+  }
+
+  /** What a policy says; undefined where it threw. A bug in our judgement must not be an outage. */
+  judged<T>(policy: () => T): T | undefined {
+    try {
+      return policy();
+    } catch (fault) {
+      this.options.onFault(fault);
+      return undefined;
+    }
+  }
+
+  /** Without the queue's judgement: everyone who waits goes to the first endpoint that is ready. */
+  #placePlainly(): void {
+    const now = this.options.clock.now();
+    for (const ticket of [...this.silentTickets]) {
+      const ready = this.#candidates(now).find((candidate) => candidate.ready);
+      if (ready === undefined) return;
+      ticket.take(ready.endpoint, now);
+    }
+  }
+
+  #pump(): true {
     while (this.queue.size > 0) {
       const now = this.options.clock.now();
       const candidates = this.#candidates(now);
@@ -171,9 +202,10 @@ class Pool implements ModelPool {
         picked = this.#pick(candidates, item);
         return picked !== undefined;
       });
-      if (ticket === undefined || picked === undefined) return;
+      if (ticket === undefined || picked === undefined) break;
       ticket.take(picked.endpoint, now);
     }
+    return true;
   }
 
   #candidates(now: number): readonly Candidate[] {
@@ -244,8 +276,8 @@ class PoolTicket implements Ticket {
       this.#reject(callerLeft());
       return waiting.promise;
     }
-    if (this.#served) queue.putBack(this, now);
-    else if (queue.enqueue(this, now).kind === 'full') {
+    const queued = this.#pool.judged(() => this.#enqueue(now));
+    if (queued?.kind === 'full') {
       this.#reject(queueFull(queue.size));
       return waiting.promise;
     }
@@ -258,8 +290,16 @@ class PoolTicket implements Ticket {
     return waiting.promise;
   }
 
+  #enqueue(now: number): { readonly kind: 'queued' | 'full' } {
+    const { queue } = this.#pool;
+    if (!this.#served) return queue.enqueue(this, now);
+    queue.putBack(this, now);
+    return { kind: 'queued' };
+  }
+
   /** The pool has found room here. */
   take(endpoint: Endpoint, now: number): void {
+    if (this.#waiting === undefined) return;
     this.#served = true;
     endpoint.enter(this.costTokens);
     this.#pool.predictor.observeStart(this.id, this.options, now);
@@ -289,7 +329,7 @@ class PoolTicket implements Ticket {
     if (usage === undefined) predictor.forget(this.id, options.clock.now());
     else predictor.observeEnd(this.id, options.clock.now());
     const used = usage === undefined ? 0 : usage.promptTokens + usage.completionTokens;
-    queue.charge(this, used - this.costTokens);
+    this.#pool.judged(() => queue.charge(this, used - this.costTokens));
   }
 
   /** An endpoint that placed nothing is left alone for as long as it asked, else a little longer each time. */

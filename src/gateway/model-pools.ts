@@ -26,10 +26,12 @@ export interface ModelPoolsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly onWaiting: () => void;
+  /** A policy threw; the requests go on without it. */
+  readonly onFault: (fault: unknown) => void;
 }
 
 export function createModelPools(options: ModelPoolsOptions): ModelPools {
-  const { config, endpoints, clock, random, onWaiting } = options;
+  const { config, endpoints, clock, random, onWaiting, onFault } = options;
   const declared = config.models;
   const isDeclared = Object.keys(declared).length > 0;
   const pools = new Map<string, ModelPool>();
@@ -52,6 +54,7 @@ export function createModelPools(options: ModelPoolsOptions): ModelPools {
       maxDepth,
       ageMs,
       onWaiting,
+      onFault,
     });
     pools.set(model, created);
     return created;

@@ -4,7 +4,7 @@ import { createKeyring } from '../../src/config/keys.ts';
 import { configFromFlags } from '../../src/config/load.ts';
 import { createVirtualClock } from '../../src/core/clock.ts';
 import { UnbusyError } from '../../src/core/errors.ts';
-import { createRandom } from '../../src/core/random.ts';
+import { createRandom, type Random } from '../../src/core/random.ts';
 import { createAdmission } from '../../src/gateway/admission.ts';
 import { createCompletionEstimates } from '../../src/gateway/completion-estimates.ts';
 import { createEndpoint } from '../../src/gateway/endpoint.ts';
@@ -18,9 +18,8 @@ import { createWaitingRoom, type WaitingRoom } from '../../src/gateway/waiting-r
 import { type FakeCallOptions, FakeUpstream, fakeCall, rememberingTelemetry } from './fakes.ts';
 
 /** The whole path on a virtual clock; the test plays callers and engines. */
-function setUp(upstreams: readonly FakeUpstream[]) {
+function setUp(upstreams: readonly FakeUpstream[], random: Random = createRandom(1)) {
   const clock = createVirtualClock(1_000_000);
-  const random = createRandom(1);
   const config = configFromFlags({}).config;
   const telemetry = rememberingTelemetry();
   const endpoints = upstreams.map((upstream) =>
@@ -36,8 +35,16 @@ function setUp(upstreams: readonly FakeUpstream[]) {
   // Endpoints learn what they serve from a change of state.
   for (const upstream of upstreams) upstream.become({});
   let room: WaitingRoom | undefined;
+  const faults: unknown[] = [];
   const onWaiting = () => room?.wake();
-  const pools = createModelPools({ config, endpoints, clock, random, onWaiting });
+  const pools = createModelPools({
+    config,
+    endpoints,
+    clock,
+    random,
+    onWaiting,
+    onFault: (fault) => faults.push(fault),
+  });
   room = createWaitingRoom({ clock, pools: pools.all, headersAfterMs: 1000, comments: true });
   const path = {
     clock,
@@ -58,6 +65,7 @@ function setUp(upstreams: readonly FakeUpstream[]) {
     clock,
     telemetry,
     pools,
+    faults,
     call(options: Partial<FakeCallOptions> = {}) {
       calls += 1;
       const call = fakeCall({ atMs: clock.now(), id: `req_${calls}`, ...options });
@@ -386,4 +394,19 @@ test('a caller who was refused and comes back keeps its place before those who c
   (await a.attempt(3)).answer('then the other');
   await Promise.all([running.done, later.done, back.done]);
   assert.equal(back.answer.text, 'first again');
+});
+
+test('a policy that throws is not an outage: the request is relayed plainly, the fault counted', async () => {
+  const a = new FakeUpstream('a');
+  const broken = {
+    next(): number {
+      throw new Error('a bug in a policy');
+    },
+  };
+  const { call, faults } = setUp([a], broken);
+  const { answer, done } = call();
+  (await a.attempt(1)).answer('42');
+  await done;
+  assert.equal(answer.text, '42');
+  assert.match(String(faults[0]), /a bug in a policy/);
 });
