@@ -146,7 +146,7 @@ test('F2: KV cache usage comes from steps and from endpoints that tell it', asyn
   assert.equal(page.get('unbusy_queue_depth{model="pocket-r1",class="batch"}'), 7);
   assert.equal(page.get('unbusy_endpoint_inflight{endpoint="demo"}'), 3);
   assert.equal(page.get('unbusy_endpoint_concurrency_limit{endpoint="h200"}'), 64);
-  assert.equal(page.get('unbusy_telemetry_errors'), 2);
+  assert.equal(page.get('unbusy_telemetry_errors_total'), 2);
   assert.equal(page.get('unbusy_batch_size_count{endpoint="demo"}'), undefined);
 });
 

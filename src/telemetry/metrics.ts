@@ -26,7 +26,7 @@ export interface MetricsSnapshot {
     /** 0 … 1 where the engine tells. */
     readonly kvUsageRatio?: number | undefined;
   }[];
-  /** Events lost because a telemetry sink threw (`fan-out.ts`). */
+  /** Events lost so far because a telemetry sink threw (`fan-out.ts`). */
   readonly sinkErrors: number;
 }
 
@@ -139,9 +139,9 @@ export function createInstruments(registry: Registry) {
       labelNames: ['version'],
       registers: [registry],
     }),
-    sinkErrors: new Gauge({
-      name: 'unbusy_telemetry_errors',
-      help: 'Telemetry events lost because a sink failed, since the start.',
+    sinkErrors: new Counter({
+      name: 'unbusy_telemetry_errors_total',
+      help: 'Telemetry events lost because a sink failed.',
       registers: [registry],
     }),
   };
@@ -325,7 +325,8 @@ function setGauges(to: Instruments, snapshot: MetricsSnapshot): void {
     to.concurrencyLimit.set({ endpoint: name }, concurrencyMax);
     if (kvUsageRatio !== undefined) to.kvUsage.set({ endpoint: name }, kvUsageRatio);
   }
-  to.sinkErrors.set(snapshot.sinkErrors);
+  to.sinkErrors.reset();
+  to.sinkErrors.inc(snapshot.sinkErrors);
 }
 
 /** `gen_ai.operation.name` of a route. */
