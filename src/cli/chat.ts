@@ -38,10 +38,10 @@ export const chatCommand: Command = {
       return 0;
     } catch (error) {
       if (!(error instanceof ChatFailure)) throw error;
-      terminal.err(`unbusy: ${error.message.replaceAll('\n', '\nunbusy: ')}\n`);
+      terminal.err(`unbusy: ${error.message}\n`);
       if (error.message.startsWith('no server answers')) {
         const { serve } = terminal.invocation;
-        terminal.err(`unbusy: start one in another terminal: ${serve.replace(/ --$/, '')}\n`);
+        terminal.err(`start one in another terminal: ${serve.replace(/ --$/, '')}\n`);
       }
       return 1;
     }

@@ -127,7 +127,7 @@ function report(thrown: unknown, terminal: Terminal): number {
     terminal.err(`${thrown.stack ?? ''}\n`);
   }
   if (thrown instanceof UsageError) {
-    terminal.err(`${prefixed(thrown.message)}\n`);
+    terminal.err(`unbusy: ${thrown.message}\n`);
     return 2;
   }
   const error = toUnbusyError(thrown);
@@ -135,13 +135,6 @@ function report(thrown: unknown, terminal: Terminal): number {
     terminal.err(`${error.message}\n`);
     return 2;
   }
-  terminal.err(`${prefixed(error.message)}\n`);
+  terminal.err(`unbusy: ${error.message}\n`);
   return 1;
-}
-
-function prefixed(message: string): string {
-  return message
-    .split('\n')
-    .map((line) => `unbusy: ${line}`)
-    .join('\n');
 }

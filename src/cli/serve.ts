@@ -18,6 +18,9 @@ import { version } from './version.ts';
 /** How often a gateway that cannot answer yet is looked at, ms. */
 const readyPollMs = 100;
 
+/** Once one model can answer, how long the other endpoints may take to be listed as ready, ms. */
+const waitForOthersMs = 1500;
+
 /** After this long without a model the reason is shown, ms. */
 const sayWaitingAfterMs = 3000;
 
@@ -116,6 +119,7 @@ function announce(
   const json = config.server.logFormat === 'json';
   const startedMs = performance.now();
   let saidWaiting = false;
+  let firstModelMs: number | undefined;
   const facts = (): ReadyFacts => ({
     version,
     url: gateway.url,
@@ -128,17 +132,26 @@ function announce(
   const look = (): void => {
     if (stop.aborted) return;
     const now = facts();
-    if (now.models.length > 0) {
+    if (now.models.length > 0) firstModelMs ??= performance.now();
+    if (firstModelMs !== undefined && (isSettled(now) || isOver(firstModelMs, waitForOthersMs))) {
       terminal.out(json ? `${JSON.stringify(readyRecord(now))}\n` : readyText(now));
       return;
     }
-    if (!saidWaiting && performance.now() - startedMs >= sayWaitingAfterMs) {
+    if (firstModelMs === undefined && !saidWaiting && isOver(startedMs, sayWaitingAfterMs)) {
       saidWaiting = true;
       if (!json) terminal.out(waitingText(now));
     }
     setTimeout(look, readyPollMs).unref();
   };
   look();
+}
+
+function isSettled({ endpoints }: ReadyFacts): boolean {
+  return endpoints.every(({ state }) => state === 'ready' || state === 'down');
+}
+
+function isOver(sinceMs: number, limitMs: number): boolean {
+  return performance.now() - sinceMs >= limitMs;
 }
 
 function drainText(inFlight: number, drainMs: number): string {

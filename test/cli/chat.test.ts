@@ -63,7 +63,7 @@ const failures: readonly { name: string; script: Script; message: RegExp }[] = [
       response.writeHead(503, { 'retry-after': '7' });
       response.end(JSON.stringify({ error: { message: 'too busy', code: 'overloaded' } }));
     },
-    message: /^unbusy: too busy\nunbusy: Come back after `retry-after`.*; come back in 7 s\n$/,
+    message: /^unbusy: too busy\nCome back after `retry-after`.*; come back in 7 s\n$/,
   },
   {
     name: 'an error event in the stream',
@@ -119,7 +119,7 @@ test('without a server the message says how to start one', async () => {
   await api.close();
   const { code, stderr } = await run(['chat', '--url', api.url, '-m', 'x']);
   assert.equal(code, 1);
-  assert.match(stderr, /^unbusy: no server answers at .*\nunbusy: start one in another terminal: /);
+  assert.match(stderr, /^unbusy: no server answers at .*\nstart one in another terminal: /);
 });
 
 test('an empty prompt is bad usage', async () => {

@@ -7,7 +7,7 @@ export interface FakeApi {
   readonly url: string;
   /** Bodies of the completions asked for, in order. */
   readonly asked: { model: string; messages: { role: string; content: string }[] }[];
-  /** Headers of the last request. */
+  /** Headers of the last completion asked for. */
   lastHeaders(): IncomingMessage['headers'];
   /** Resolves when a caller has left before its answer was complete. */
   readonly left: Promise<void>;
@@ -22,14 +22,18 @@ export async function startFakeApi(script: Script): Promise<FakeApi> {
   let headers: IncomingMessage['headers'] = {};
   const { promise: left, resolve: leave } = Promise.withResolvers<void>();
   const server = createServer((request, response) => {
-    headers = request.headers;
     if (request.url === '/v1/models') {
       response.end(JSON.stringify({ object: 'list', data: [{ id: 'm-1' }, { id: 'm-2' }] }));
+      return;
+    }
+    if (request.url !== '/v1/chat/completions') {
+      response.writeHead(404).end();
       return;
     }
     response.on('close', () => {
       if (!response.writableEnded) leave();
     });
+    headers = request.headers;
     let text = '';
     request.setEncoding('utf8').on('data', (part: string) => {
       text += part;

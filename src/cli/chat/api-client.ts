@@ -151,12 +151,16 @@ function unreachableText(url: string, error: unknown): string {
   return `${url} cannot be reached (${why})`;
 }
 
-/** The server's own words, and the remedy where the code is one of ours. */
+/**
+ * The server's own words, and the remedy where the code is one of ours. What is wrong with a
+ * request is said in full by the message itself.
+ */
 function errorText(error: unknown, status: number | undefined): string {
   const message = text(field(error, 'message')) || text(error);
   const entry = catalogueEntry(text(field(error, 'code')));
   const said = message === '' ? `the server answered with status ${status ?? 'unknown'}` : message;
-  return entry === undefined ? said : `${said}\n${entry.remedy}`;
+  const complete = entry?.kind === 'invalid_request' || entry?.kind === 'not_found';
+  return entry === undefined || complete ? said : `${said}\n${entry.remedy}`;
 }
 
 function field(value: unknown, name: string): unknown {

@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import { promisify } from 'node:util';
 
 export interface PortHolder {
@@ -47,10 +48,17 @@ function programOnLinux(port: number): string | undefined {
     const sockets = new Set(inodes.map((inode) => `socket:[${inode}]`));
     const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && holds(name, sockets));
     if (pid === undefined) return undefined;
-    return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (process ${pid})`;
+    return `${programName(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))} (process ${pid})`;
   } catch {
     return undefined;
   }
+}
+
+/** `node unbusy.js`: of a command line, its program and the script that it runs, if it runs one. */
+function programName(commandLine: string): string {
+  const [program = '', script = ''] = commandLine.split('\0');
+  const isScript = /\.\w+$/.test(script) && !script.startsWith('-');
+  return isScript ? `${basename(program)} ${basename(script)}` : basename(program);
 }
 
 /** Columns of /proc/net/tcp: 1 local address, 3 state (0A: listening), 9 inode. */

@@ -1,4 +1,5 @@
 /** What `unbusy serve` says when it can answer: where, which model, and a line to try it with. */
+import { builtInModel } from '../../config/flags.ts';
 import type { Config } from '../../config/load.ts';
 import type { UpstreamModel } from '../../protocol/ports.ts';
 import type { Invocation } from '../terminal.ts';
@@ -38,8 +39,7 @@ export function readyText(facts: ReadyFacts): string {
     ...curlLines(facts),
     `or talk to it: ${facts.invocation.command} chat${chatFlags(facts)}`,
   ];
-  const fronting = Object.values(config.endpoints).some(({ kind }) => kind !== 'embedded');
-  if (!fronting && source === 'defaults') {
+  if (isDemonstration(config)) {
     lines.push('', 'To front an engine that runs already:');
     lines.push(`  ${facts.invocation.serve} --upstream http://HOST:8000/v1`);
   }
@@ -58,6 +58,13 @@ export function readyRecord(facts: ReadyFacts): Record<string, unknown> {
     models: facts.models.map(({ id }) => id),
     endpoints: facts.endpoints,
   };
+}
+
+/** Nothing but the model that comes with us: whoever starts that may have engines of their own. */
+function isDemonstration({ endpoints }: Config): boolean {
+  return Object.values(endpoints).every(
+    (endpoint) => endpoint.kind === 'embedded' && endpoint.model === builtInModel,
+  );
 }
 
 function modelText({ id, description, parameters, contextTokens }: UpstreamModel): string {
