@@ -1,5 +1,6 @@
 /** Rows of the engine bench → tables. Ratios are formed within each repeat, then summarised. */
 import { type Machine, machineLines } from '../measure/machine.ts';
+import { disturbanceLine } from '../measure/other-load.ts';
 import { table } from '../measure/result-file.ts';
 import { median, quantile, type Summary, showSummary, summarize } from '../measure/statistics.ts';
 import type { LoadResult } from './generation-load.ts';
@@ -15,6 +16,8 @@ export interface ServerRow {
   /** CPU of the process that serves HTTP, and of those that it started. */
   readonly mainCpuS: number;
   readonly childrenCpuS: number;
+  /** Cores that processes outside of the bench used meanwhile. */
+  readonly otherCores: number;
   readonly steps?: StepTimes | undefined;
 }
 
@@ -44,6 +47,7 @@ export function engineReport(input: EngineReportInput): string {
   return [
     '# Embedded engine: tokens per second over HTTP streaming',
     machineLines(input.machine),
+    disturbanceLine(input.rows.map((row) => row.otherCores)),
     `pocket-r1 Q8_0, greedy, ${input.maxTokens} tokens an answer (the end token is banned by ` +
       'logit_bias for all), short prompts that differ, prefill included in the time. ' +
       `${input.repeats} interleaved repeats, order reversed every other time, servers started ` +
@@ -54,7 +58,9 @@ export function engineReport(input: EngineReportInput): string {
     latency(input),
     whereTimeGoes(input),
     verdicts(input),
-  ].join('\n\n');
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
 function throughput(input: EngineReportInput): string {
@@ -134,6 +140,7 @@ function whereTimeGoes(input: EngineReportInput): string {
         step((steps) => steps.prefillS),
         step((steps) => steps.sampleS),
         Number.isNaN(batch) ? '' : batch.toFixed(1),
+        summarize(found.map((row) => row.otherCores)).max.toFixed(2),
       ];
     }),
   );
@@ -147,6 +154,7 @@ function whereTimeGoes(input: EngineReportInput): string {
     'engines: prefill',
     'engines: sample',
     'mean batch',
+    'others, cores',
   ];
   return (
     '## Where the time goes\n\nThe engine columns are wall time within the step loops, added up ' +

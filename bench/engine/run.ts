@@ -10,6 +10,7 @@
  */
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../measure/machine.ts';
+import { machineBusySeconds, ownCpuSeconds } from '../measure/other-load.ts';
 import { writeResult } from '../measure/result-file.ts';
 import { measureCeiling } from './batched-bench.ts';
 import { eosTokens } from './eos-tokens.ts';
@@ -74,6 +75,8 @@ async function measureServer(server: EngineServer, repeat: number): Promise<void
       const seed = 1000 * (repeat + 1) + streams;
       const metrics = server.kind === 'unbusy' ? await readMetrics(running.port) : new Map();
       const cpu = running.process.cpuSecondsByRole();
+      const busy = machineBusySeconds();
+      const own = ownCpuSeconds();
       const load = await runLoad(running, {
         ...common,
         streams,
@@ -81,15 +84,21 @@ async function measureServer(server: EngineServer, repeat: number): Promise<void
         seed,
       });
       const cpuAfter = running.process.cpuSecondsByRole();
+      const busyAfter = machineBusySeconds();
       const metricsAfter = server.kind === 'unbusy' ? await readMetrics(running.port) : new Map();
+      const mainCpuS = cpuAfter.main - cpu.main;
+      const childrenCpuS = cpuAfter.children - cpu.children;
+      const benchCpuS = mainCpuS + childrenCpuS + load.clientCpuS + ownCpuSeconds() - own;
+      const otherCores = (busyAfter - busy - benchCpuS) / load.elapsedS;
       rows.push({
         server: server.name,
         kind: server.kind,
         repeat,
         streams,
         load,
-        mainCpuS: cpuAfter.main - cpu.main,
-        childrenCpuS: cpuAfter.children - cpu.children,
+        mainCpuS,
+        childrenCpuS,
+        otherCores,
         steps: stepTimes(metrics, metricsAfter),
       });
     }

@@ -6,6 +6,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nativeProgram } from '../measure/native-program.ts';
+import { machineBusySeconds, ownCpuSeconds } from '../measure/other-load.ts';
+import { cpuSeconds } from '../measure/process-usage.ts';
 import { freePort, type ServerProcess, startServer } from '../measure/server-process.ts';
 import type { Target } from './targets.ts';
 import type { Workload } from './workloads.ts';
@@ -21,6 +23,8 @@ export interface Row {
   /** Share of one core that the gateway used. */
   readonly utilization: number;
   readonly residentKiB: number;
+  /** Cores that processes outside of the bench used meanwhile. */
+  readonly otherCores: number;
   /** Growth per open stream since before the workload; only where connections are many. */
   readonly kibPerStream?: number | undefined;
 }
@@ -47,11 +51,13 @@ const loadCore = '1';
 /** Memory per stream is meaningful only against many streams. */
 const manyConnections = 1000;
 
+export interface Mock {
+  readonly port: number;
+  readonly process: ServerProcess;
+}
+
 /** The upstream that all targets share. Its end is built in, should the bench die. */
-export async function startMock(
-  lifeS: number,
-  models: readonly string[],
-): Promise<{ readonly port: number; readonly process: ServerProcess }> {
+export async function startMock(lifeS: number, models: readonly string[]): Promise<Mock> {
   const port = await freePort();
   const mock = await startServer({
     name: 'mock-upstream',
@@ -67,7 +73,7 @@ export interface TargetRun {
   readonly target: Target;
   readonly workloads: readonly Workload[];
   readonly repeat: number;
-  readonly upstreamPort: number;
+  readonly mock: Mock;
 }
 
 /**
@@ -94,7 +100,8 @@ async function measureInOneProcess(
   workloads: readonly Workload[],
   warmUp?: Workload,
 ): Promise<readonly Row[]> {
-  const { target, upstreamPort } = run;
+  const { target, mock } = run;
+  const upstreamPort = mock.port;
   const folder = mkdtempSync(path.join(os.tmpdir(), 'unbusy-bench-'));
   const port = target.server === undefined ? upstreamPort : await freePort();
   const place = { port, upstreamPort, folder, workloads: run.workloads };
@@ -103,14 +110,14 @@ async function measureInOneProcess(
     (await startServer({ ...target.server(place), name: target.name, cores: gatewayCore }));
   try {
     if (warmUp !== undefined) {
-      await drive(target.model(warmUp), warmUp, port, upstreamPort, undefined);
+      await drive(target.model(warmUp), warmUp, port, mock, undefined);
       await sleep(500);
     }
     const rows: Row[] = [];
     for (const workload of workloads) {
       const before = server?.residentKiB() ?? 0;
       const model = target.model(workload);
-      const driven = await drive(model, workload, port, upstreamPort, server);
+      const driven = await drive(model, workload, port, mock, server);
       rows.push(rowOf(run, workload, driven, before));
     }
     return rows;
@@ -127,6 +134,7 @@ interface Driven {
   readonly cpuS: number;
   readonly windowS: number;
   readonly residentKiB: number;
+  readonly otherCores: number;
 }
 
 /** Runs the load client; the gateway's CPU is read at both ends of its measuring window. */
@@ -134,12 +142,12 @@ async function drive(
   model: string,
   workload: Workload,
   port: number,
-  upstreamPort: number,
+  mock: Mock,
   server: ServerProcess | undefined,
 ): Promise<Driven> {
   const { connections, measureS, stream, rampMs, warmS } = workload;
   const numbers = [port, connections, measureS, stream ? 1 : 0];
-  const args = [...numbers.map(String), model, String(rampMs), String(warmS), String(upstreamPort)];
+  const args = [...numbers.map(String), model, String(rampMs), String(warmS), String(mock.port)];
   const limitMs = (measureS + warmS + 20) * 1000;
   const client = spawn('taskset', ['-c', loadCore, nativeProgram('gateway-load'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -159,21 +167,26 @@ async function drive(
     });
     void ended.then(resolve);
   });
-  const cpuBefore = server?.cpuSeconds() ?? 0;
+  const gatewayCpuS = (): number => server?.cpuSeconds() ?? 0;
+  const benchCpuS = (): number =>
+    gatewayCpuS() + mock.process.cpuSeconds() + cpuSeconds(client.pid ?? 0) + ownCpuSeconds();
+  const cpuBefore = gatewayCpuS();
+  const othersBefore = machineBusySeconds() - benchCpuS();
   const startedAt = performance.now();
   await sleep(measureS * 600);
   const residentKiB = server?.residentKiB() ?? 0;
   await sleep(measureS * 1000 - (performance.now() - startedAt) - 10);
-  const cpuS = (server?.cpuSeconds() ?? 0) - cpuBefore;
+  const cpuS = gatewayCpuS() - cpuBefore;
   const windowS = (performance.now() - startedAt) / 1000;
+  const otherCores = (machineBusySeconds() - benchCpuS() - othersBefore) / windowS;
   await ended;
   if (printed === '')
     throw new Error(`${workload.name}: no report from the load client\n${complaints}`);
-  return { load: JSON.parse(printed) as LoadReport, cpuS, windowS, residentKiB };
+  return { load: JSON.parse(printed) as LoadReport, cpuS, windowS, residentKiB, otherCores };
 }
 
 function rowOf(run: TargetRun, workload: Workload, driven: Driven, residentBefore: number): Row {
-  const { load, cpuS, windowS, residentKiB } = driven;
+  const { load, cpuS, windowS, residentKiB, otherCores } = driven;
   const perS = workload.unit === 'requests' ? load.requestsPerS : load.chunksPerS;
   const grown = (residentKiB - residentBefore) / workload.connections;
   const isServer = run.target.server !== undefined;
@@ -185,6 +198,7 @@ function rowOf(run: TargetRun, workload: Workload, driven: Driven, residentBefor
     unitsPerCpuS: isServer ? (perS * windowS) / cpuS : Number.NaN,
     utilization: cpuS / windowS,
     residentKiB,
+    otherCores,
     ...(isServer && workload.connections >= manyConnections && { kibPerStream: grown }),
   };
 }

@@ -1,5 +1,6 @@
 /** Rows of the gateway bench → tables. Ratios are formed within each repeat, then summarised. */
 import { type Machine, machineLines } from '../measure/machine.ts';
+import { disturbanceLine } from '../measure/other-load.ts';
 import { table } from '../measure/result-file.ts';
 import { showSummary, summarize } from '../measure/statistics.ts';
 import type { LoadReport, Row } from './measurement.ts';
@@ -19,13 +20,16 @@ export function gatewayReport(input: ReportInput): string {
   return [
     '# Gateway: work per second of proxy CPU',
     machineLines(machine),
+    disturbanceLine(input.rows.map((row) => row.otherCores)),
     `Each gateway alone on core 0, mock upstream and load client on core 1. ${repeats} interleaved ` +
       'repeats, order reversed every other time; median [min–max]. Ratios are formed within a ' +
       'repeat. Latencies carry two wake-ups across cores: compare rows with nginx, not with 0.',
     targets.map((target) => `- \`${target.name}\`: ${target.what}`).join('\n'),
     ...input.workloads.map((workload) => workloadSection(input, workload)),
     verdicts(input),
-  ].join('\n\n');
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }
 
 function workloadSection(input: ReportInput, workload: Workload): string {
@@ -41,6 +45,7 @@ function workloadSection(input: ReportInput, workload: Workload): string {
     'TTFT p50 / p99 added, µs',
     'chunk p50 / p99 added, µs',
     'core used',
+    'others, cores',
     'KiB a stream',
     'errors',
   ];
@@ -67,6 +72,7 @@ function workloadRow(input: ReportInput, workload: Workload, target: string): re
       ? `${added(input, workload, target, 'chunkP50')} / ${added(input, workload, target, 'chunkP99')}`
       : '',
     isDirect ? '' : `${(utilization.median * 100).toFixed(0)} %`,
+    summarize(rows.map((row) => row.otherCores)).max.toFixed(2),
     memory.n === 0 ? '' : showSummary(memory, 1),
     String(errors),
   ];
@@ -127,8 +133,8 @@ function throughputVerdict(
     value.toFixed(3),
     floor.toFixed(3),
     verdict(value >= floor),
-    reference.toFixed(3),
-    verdict(value >= reference),
+    Number.isNaN(reference) ? '' : reference.toFixed(3),
+    Number.isNaN(reference) ? '' : verdict(value >= reference),
   ];
 }
 

@@ -43,10 +43,7 @@ try {
     const order: readonly Target[] = repeat % 2 === 0 ? chosenTargets : chosenTargets.toReversed();
     for (const target of order) {
       process.stderr.write(`repeat ${repeat + 1}/${repeats}: ${target.name}\n`);
-      const upstreamPort = mock.port;
-      rows.push(
-        ...(await measureTarget({ target, workloads: chosenWorkloads, repeat, upstreamPort })),
-      );
+      rows.push(...(await measureTarget({ target, workloads: chosenWorkloads, repeat, mock })));
     }
     const file = save(repeat + 1);
     process.stderr.write(`written: ${file}\n`);
