@@ -49,6 +49,15 @@ export interface StreamMarks {
   readonly cutInThought: boolean;
 }
 
+/**
+ * Finish reasons that are none: SGLang dropped or aborted the request, DeepSeek lacked resources.
+ * No complete answer ends like this.
+ */
+export const GIVEN_UP_REASONS: ReadonlySet<string> = new Set([
+  'abort',
+  'insufficient_system_resource',
+]);
+
 const DONE = Buffer.from('[DONE]');
 const DATA = Buffer.from('data:');
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
