@@ -160,9 +160,6 @@ function httpKind<const Kind extends string>(kind: Kind, what: string) {
   return z.strictObject({ kind: z.literal(kind).describe(what), ...httpFields }).describe(what);
 }
 
-/** Concurrency where `auto` is asked for and the engine does not tell its slots. */
-export const concurrencyWhenUnknown = 64;
-
 export const endpointSchema = z.discriminatedUnion('kind', [
   embedded,
   httpKind('openai', 'Any server with an OpenAI-compatible API.'),

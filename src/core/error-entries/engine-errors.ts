@@ -87,6 +87,13 @@ export const engineErrors = {
     likelyCauses: ['the server has just started', 'the engine crashed a moment ago'],
     remedy: 'Ask again in a few seconds; `/readyz` says when it is up.',
   },
+  engine_queue_full: {
+    kind: 'overloaded',
+    title: 'The embedded engine is full',
+    whatItMeans: 'More requests wait inside the engine than it has slots; it took no further one.',
+    likelyCauses: ['many choices (`n`) or prompts in one request'],
+    remedy: 'Ask again, or ask for fewer choices at once.',
+  },
   engine_step_failed: {
     kind: 'upstream_failed',
     title: 'The engine failed in a step',

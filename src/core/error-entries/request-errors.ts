@@ -91,14 +91,6 @@ export const requestErrors = {
     likelyCauses: ['tokens made by the tokenizer of another model'],
     remedy: 'Send text, or make the tokens with `POST /tokenize` of this server.',
   },
-  idempotency_key_reused: {
-    kind: 'invalid_request',
-    title: 'The idempotency key belongs to another request',
-    whatItMeans: 'The same `idempotency-key` came with a different body.',
-    likelyCauses: ['a key that is made per process and not per request'],
-    remedy: 'Make a new key for each new request; repeat a key only with the same body.',
-    httpStatus: 422,
-  },
   too_large: {
     kind: 'too_large',
     title: 'The request is too large',
