@@ -120,7 +120,7 @@ async function measureBench(threads: number, repeat: number): Promise<void> {
 
 /** Enough for some seconds at each width: few streams make more requests each. */
 function requestsPerStream(streams: number): number {
-  const requests = Math.max(3, Math.ceil(48 / streams)) * Number(values.scale);
+  const requests = Math.max(3, Math.ceil(96 / streams)) * Number(values.scale);
   return Math.max(1, Math.round(requests));
 }
 
