@@ -107,6 +107,7 @@ export class FairQueue<T extends QueueItem> {
     if (flow.waiting.size === 0) flow.tag = Math.max(flow.tag, lane.virtualTime);
     if (lane.size === 0) lane.tag = Math.max(lane.tag, this.#virtualTime);
     flow.weight = item.weight;
+    lane.arrivals.add(item.costTokens, now);
     this.#insert(this.#createEntry(item), lane, flow, now);
     return { kind: 'queued' };
   }
@@ -193,7 +194,10 @@ export class FairQueue<T extends QueueItem> {
   /** What would be served before this request if it joined now; for predicting its wait. */
   aheadOf(newcomer: T, now: number): Ahead {
     this.#age(now);
-    return aheadOf(this.#createEntry(newcomer), this.#lanes, this.#virtualTime);
+    return aheadOf(this.#createEntry(newcomer), this.#lanes, {
+      virtualTime: this.#virtualTime,
+      now,
+    });
   }
 
   toJSON(): FairQueueSnapshot {

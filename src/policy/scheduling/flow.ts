@@ -6,6 +6,7 @@
  * starts at the virtual time of its class, so that idling earns nothing. State only; the rules are in
  * `fair-queue.ts`, the predictions in `queue-order.ts`.
  */
+import { type ArrivalRate, createArrivalRate } from './arrival-rate.ts';
 import { Heap } from './heap.ts';
 import type { RequestClass } from './request-class.ts';
 
@@ -53,6 +54,8 @@ export interface ClassLane<T extends QueueItem> {
   virtualTime: number;
   size: number;
   costTokens: number;
+  /** Tokens of work that arrive. */
+  readonly arrivals: ArrivalRate;
   /** Since when it has waited in vain: last served, or empty before. */
   stalledSinceMs: number;
   /** Flows that wait, and idle ones whose tag is ahead of the class. */
@@ -71,6 +74,7 @@ export function createLane<T extends QueueItem>(
     virtualTime: 0,
     size: 0,
     costTokens: 0,
+    arrivals: createArrivalRate(),
     stalledSinceMs: 0,
     flows: new Map(),
     active: new Heap(flowBefore),

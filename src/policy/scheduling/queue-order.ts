@@ -1,7 +1,8 @@
 /**
  * What the fair queue will do, read from its state without changing it: the place of everyone who
- * waits, and how much would be served before a newcomer. Both say how things stand: later arrivals,
- * ageing and corrections of cost move the order.
+ * waits, and how much would be served before a newcomer. Places say how things stand: later
+ * arrivals, ageing and corrections of cost move them. For a newcomer's wait the later arrivals of
+ * other classes are told as rates, since a lower class is overtaken all the time.
  */
 import { type ClassLane, type Entry, entryBefore, type Flow, type QueueItem } from './flow.ts';
 
@@ -39,6 +40,15 @@ function laneOrder<T extends QueueItem>(lane: ClassLane<T>): Entry<T>[] {
 export interface Ahead {
   readonly requests: number;
   readonly costTokens: number;
+  /** Classes whose later arrivals will be served before it as well. */
+  readonly overtaking?: readonly Overtaking[] | undefined;
+}
+
+export interface Overtaking {
+  /** Tokens of work that arrive per ms. */
+  readonly tokensPerMs: number;
+  /** What its share leaves it to serve before the newcomer, beyond what waits already. */
+  readonly roomTokens: number;
 }
 
 /**
@@ -48,22 +58,29 @@ export interface Ahead {
 export function aheadOf<T extends QueueItem>(
   entry: Entry<T>,
   lanes: readonly ClassLane<T>[],
-  virtualTime: number,
+  at: { readonly virtualTime: number; readonly now: number },
 ): Ahead {
   const own = lanes.find((lane) => lane.requestClass === entry.item.requestClass);
   if (own === undefined) return { requests: 0, costTokens: 0 };
+  const tagOf = (lane: ClassLane<T>): number =>
+    lane.size > 0 ? lane.tag : Math.max(lane.tag, at.virtualTime);
   const inClass = aheadInLane(entry, own);
-  const ownTag = own.size > 0 ? own.tag : Math.max(own.tag, virtualTime);
-  const startTag = ownTag + inClass.costTokens / own.weight;
+  const startTag = tagOf(own) + inClass.costTokens / own.weight;
   let { requests, costTokens } = inClass;
+  const overtaking: Overtaking[] = [];
   for (const lane of lanes) {
     if (lane === own) continue;
     const first = lanes.indexOf(lane) < lanes.indexOf(own);
     const some = startingBefore(lane, lane.size, startTag, first);
     requests += some.requests;
     costTokens += some.costTokens;
+    const shareTokens = (startTag - tagOf(lane)) * lane.weight;
+    overtaking.push({
+      tokensPerMs: lane.arrivals.perMs(at.now),
+      roomTokens: Math.max(0, shareTokens - some.costTokens),
+    });
   }
-  return { requests, costTokens };
+  return { requests, costTokens, overtaking };
 }
 
 function aheadInLane<T extends QueueItem>(entry: Entry<T>, lane: ClassLane<T>): Ahead {

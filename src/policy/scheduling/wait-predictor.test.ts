@@ -145,6 +145,19 @@ test('larger requests ahead mean a longer wait', () => {
   assert.ok(wait(large) > 2 * wait(small));
 });
 
+test('those who will overtake count, by their rate and never beyond their share', () => {
+  const predictor = createWaitPredictor({ priorServiceMs: 1_000 });
+  predictor.observeStart('a', size, 0);
+  const wait = (tokensPerMs: number, roomTokens: number) => {
+    const ahead = { ...line(9), overtaking: [{ tokensPerMs, roomTokens }] };
+    return predictor.predictWaitMs({ ahead, concurrencyMax: 1 }, 0);
+  };
+  // 0.1 tokens are served per ms: at half of that arriving first the wait doubles.
+  const doubled = wait(0.05, 1e9) / wait(0, 1e9);
+  assert.ok(Math.abs(doubled - 2) < 0.01, String(doubled));
+  assert.equal(wait(5, 300) - wait(0, 300), 3_000);
+});
+
 test('whatever is observed, a prediction is a number from 0 on, and grows with the line', () => {
   const event = fc.record({
     kind: fc.constantFrom('start', 'token', 'end', 'forget'),

@@ -42,6 +42,8 @@ interface Running {
 const priorServiceMsDefault = 10_000;
 /** Time constant of the measured speed: a change of load shows within seconds. */
 const speedTauMs = 10_000;
+/** Enough for a load of 95 % to come within a few per cent of the end. */
+const overtakingRoundsMax = 64;
 /** What is ahead may be judged at most this much larger or smaller than the usual request. */
 const sizeRatioMax = 4;
 
@@ -113,7 +115,7 @@ class Predictor {
     // Slots that are still free take the first of those ahead at once.
     const nextMs = free > 0 ? turnMs : this.#nextFreeMs(turnMs, now);
     const turns = (ahead.requests - Math.max(0, free)) * sizeRatio(ahead, this.#costTokens);
-    return nextMs + turns * turnMs;
+    return withOvertaking(nextMs + turns * turnMs, ahead, turnMs / this.#costTokens.value());
   }
 
   /** Mean service time as estimated now, ms. */
@@ -169,6 +171,27 @@ class Predictor {
     this.#speed.pass(this.#decoding, now);
     this.#estimate = undefined;
   }
+}
+
+/**
+ * The wait once those who arrive during it and go first are counted: the smallest W with
+ * W = waitMs + what overtakes within W. Each round counts those who arrive during the last round's
+ * addition; shares bound the sum, and so does the number of rounds.
+ */
+function withOvertaking(waitMs: number, ahead: Ahead, msPerToken: number): number {
+  const { overtaking } = ahead;
+  if (overtaking === undefined || !Number.isFinite(msPerToken)) return waitMs;
+  let totalMs = waitMs;
+  for (let round = 0; round < overtakingRoundsMax; round += 1) {
+    const tokens = overtaking.reduce(
+      (sum, one) => sum + Math.min(one.roomTokens, one.tokensPerMs * totalMs),
+      0,
+    );
+    const nextMs = waitMs + tokens * msPerToken;
+    if (nextMs - totalMs < 1) return nextMs;
+    totalMs = nextMs;
+  }
+  return totalMs;
 }
 
 /** How large the requests ahead are against those that were measured. */
