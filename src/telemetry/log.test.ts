@@ -48,12 +48,18 @@ test('H1: a settled request is one aligned line of at most 120 columns', () => {
   const [first = '', second = ''] = lines;
   assert.match(
     first,
-    /^\d\d:\d\d:\d\d 200 completed {3}pocket-r1 {4}team-a {3}wait 0ms {3}first 12ms {2}total 1\.3s {2}14\+210 {4}req_0123456789abcdefghjkmnpq\n$/,
+    /^\d\d:\d\d:\d\d 200 completed {3}pocket-r1 {5}team-a {4}wait 0ms {3}first 12ms {2}in 1\.3s {2}14\+210 {5}req_0123456789abcdefghjkmnpq\n$/,
   );
   assert.ok(first.length <= 121, `${first.length - 1} columns`);
   assert.equal(second.indexOf('wait 61s'), first.indexOf('wait 0ms'));
-  assert.equal(second.indexOf('total 30m'), first.indexOf('total 1.3s'));
+  assert.equal(second.indexOf('in 30m'), first.indexOf('in 1.3s'));
   assert.equal(second.indexOf('req_'), first.indexOf('req_'));
+});
+
+test('B11: a warning stands at the end and does not move the columns', () => {
+  const { lines, sink } = capture();
+  sink.requestSettled({ ...record, warning: 'cut-in-thought' });
+  assert.match(lines[0] as string, /req_0123456789abcdefghjkmnpq cut-in-thought\n$/);
 });
 
 test('a request that went wrong says with what code and after which attempts', () => {

@@ -79,39 +79,38 @@ function requestLevel(record: RequestRecord): LogLevel {
 type Paint = (text: string, tone: LogLevel | 'dim') => string;
 
 /**
- * `200 completed   pocket-r1    team-a   wait 0ms   first 12ms  total 1.3s  14+210    req_…`, and for
- * one that went wrong its error and attempts in place of times and tokens.
+ * Status, outcome, model, tenant, wait, first token, whole time, prompt + completion tokens, id; for
+ * one that went wrong its error and attempts in place of first token and tokens.
  */
 function requestText(record: RequestRecord, paint: Paint): string {
   const level = requestLevel(record);
   const head = [
     paint(String(record.status), level),
     paint(column(record.outcome, 11), level),
-    column(record.model, 12),
-    column(record.tenant, 8),
-    column(`wait ${duration(record.queueMs)}`, 10),
+    column(record.model, 13),
+    column(record.tenant, 9),
+    `wait ${duration(record.queueMs)}`.padEnd(10),
   ];
   const wentWrong = record.errorCode !== undefined;
   const story = wentWrong ? [failureText(record)] : successColumns(record);
-  return [...head, ...story, paint(safe(record.id), 'dim')].join(' ');
+  const warning = record.warning === undefined ? [] : [paint(safe(record.warning), 'warn')];
+  return [...head, ...story, paint(safe(record.id), 'dim'), ...warning].join(' ');
 }
 
 function successColumns(record: RequestRecord): string[] {
   const { firstTokenMs, usage } = record;
-  const columns = [
-    column(firstTokenMs === undefined ? '' : `first ${duration(firstTokenMs)}`, 11),
-    column(`total ${duration(record.durationMs)}`, 11),
-    column(usage === undefined ? '' : `${usage.promptTokens}+${usage.completionTokens}`, 9),
+  return [
+    (firstTokenMs === undefined ? '' : `first ${duration(firstTokenMs)}`).padEnd(11),
+    `in ${duration(record.durationMs)}`.padEnd(8),
+    (usage === undefined ? '' : `${usage.promptTokens}+${usage.completionTokens}`).padEnd(10),
   ];
-  if (record.warning !== undefined) columns.push(safe(record.warning));
-  return columns;
 }
 
 function failureText(record: RequestRecord): string {
   const attempts = record.attempts.map(({ endpoint, result }) => `${endpoint}:${result}`);
   const tried = attempts.length === 0 ? '' : ` after ${attempts.join(', ')}`;
-  const took = `total ${duration(record.durationMs)}`;
-  return `${column(took, 11)} ${safe(`${record.errorCode}${tried}`)}`;
+  const took = `in ${duration(record.durationMs)}`.padEnd(8);
+  return `${took} ${safe(`${record.errorCode}${tried}`)}`;
 }
 
 function factsText(facts: Readonly<Record<string, unknown>>): string {
