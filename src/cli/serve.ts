@@ -104,7 +104,9 @@ async function portInUseText(
     const serving = models.length === 0 ? '' : ` (${models.slice(0, 3).join(', ')})`;
     const { serve } = terminal.invocation;
     lines.push(`it answers like an engine${serving}; to front it:`);
-    lines.push(`  ${serve} --upstream http://127.0.0.1:${port}/v1 --port ${port + 1}`);
+    lines.push(
+      `  ${serve} --upstream http://127.0.0.1:${port}/v1 --port ${port === 65_535 ? 6710 : port + 1}`,
+    );
   }
   return lines.join('\n');
 }

@@ -19,7 +19,8 @@ const patienceMs = 1000;
 
 /** Looks at `host:port`. Never fails: what cannot be found out is undefined. */
 export async function portHolder(host: string, port: number): Promise<PortHolder> {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const reachable = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
   const [program, models] = await Promise.all([
     process.platform === 'linux' ? programOnLinux(port) : programByLsof(port),
     modelsAt(`http://${reachable}:${port}/v1/models`),
