@@ -44,7 +44,7 @@ export function createOpenAiCall(
   function decode(): GenerationRequest {
     const body = parseJsonObject(http.body.toString());
     const wire: WireRequest = { dialect, body, bytes: http.body };
-    return decoders[dialect](body, { id: http.id, wire, defaultModel: options.defaultModel() });
+    return decoders[dialect](body, { id: http.id, wire, defaultModel: options.defaultModel });
   }
 
   function reply(request: GenerationRequest): CallerReply {
@@ -86,7 +86,7 @@ export function createPlainCall(http: HttpRequest, options: GenerationCallOption
     ...described(http, options),
     decode() {
       const body = parseJsonObject(http.body.toString());
-      return decodePlainRequest(body, { id: http.id, defaultModel: options.defaultModel() });
+      return decodePlainRequest(body, { id: http.id, defaultModel: options.defaultModel });
     },
     reply(request) {
       if (request.stream) {

@@ -60,7 +60,7 @@ export interface EmbedRequest {
 /** The routes by method and path. */
 export function createSideRoutes(deps: SideRouteDeps): Record<string, HttpHandler> {
   const created = Math.floor(deps.startedAtMs / 1000);
-  const context = (http: HttpRequest) => ({ id: http.id, defaultModel: deps.defaultModel() });
+  const context = (http: HttpRequest) => ({ id: http.id, defaultModel: deps.defaultModel });
   const bodyOf = (http: HttpRequest) => parseJsonObject(http.body.toString());
 
   function allowed(scope: 'infer' | 'read', handler: HttpHandler): HttpHandler {

@@ -6,9 +6,11 @@ import { decodeChatRequest } from './chat-request.ts';
 
 const user = { role: 'user', content: 'Hello' };
 
+const context = { id: 'req_1', wire: undefined, defaultModel: () => undefined };
+
 function decode(fields: Record<string, unknown>) {
   const body = { model: 'pocket-r1', messages: [user], ...fields };
-  return decodeChatRequest(body, { id: 'req_1', wire: undefined });
+  return decodeChatRequest(body, context);
 }
 
 /** The error of a body that must be refused. */
@@ -266,7 +268,7 @@ test('no body of whatever shape breaks the decoder', () => {
     fc.property(bodies, fc.option(messages), (body, list) => {
       try {
         const whole = list === null ? body : { ...body, messages: list };
-        decodeChatRequest(whole, { id: 'req_1', wire: undefined });
+        decodeChatRequest(whole, context);
       } catch (thrown) {
         assert.ok(thrown instanceof UnbusyError && thrown.kind === 'invalid_request');
         assert.ok(typeof thrown.details.param === 'string' && thrown.details.param !== '');

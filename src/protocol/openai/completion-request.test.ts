@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { UnbusyError } from '../../core/errors.ts';
 import { decodeCompletionRequest } from './completion-request.ts';
 
+const context = { id: 'req_1', wire: undefined, defaultModel: () => undefined };
+
 function decode(fields: Record<string, unknown>) {
   const body = { model: 'pocket-r1', prompt: 'Once', ...fields };
-  return decodeCompletionRequest(body, { id: 'req_1', wire: undefined });
+  return decodeCompletionRequest(body, context);
 }
 
 test('all four forms of a prompt are taken', () => {

@@ -22,8 +22,8 @@ import {
 /** What a codec is told besides the body. */
 export interface DecodeContext {
   readonly id: string;
-  /** Stands in for a missing `model`; absent where that would be a guess. */
-  readonly defaultModel?: string | undefined;
+  /** Stands in for a missing `model`; undefined where that would be a guess. */
+  readonly defaultModel: () => string | undefined;
 }
 
 /** OpenAI allows 4; R1 templates and agents need more, and 16 is checked at no cost per token. */
@@ -80,7 +80,7 @@ export function wantsUsage(body: Body): boolean {
 
 /** @throws UnbusyError invalid_request where no model is named and none can be assumed. */
 export function decodeModel(body: Body, context: Pick<DecodeContext, 'defaultModel'>): string {
-  const model = optionalString(body, 'model') ?? context.defaultModel;
+  const model = optionalString(body, 'model') ?? context.defaultModel();
   if (model === undefined) throw missingField('model', 'the id of a model from GET /v1/models');
   if (model === '') throw invalidField('model', model, 'the id of a model from GET /v1/models');
   return model;
