@@ -12,6 +12,7 @@ import {
   nameOf,
   pathOf,
   type Site,
+  schemaLimits,
   unsupportedSchema,
 } from './schema-site.ts';
 
@@ -148,6 +149,12 @@ function valuesOf(sites: readonly Site[]): readonly unknown[] | undefined {
     if (list !== undefined) {
       if (!Array.isArray(list) || list.length === 0) {
         throw invalidSchema(pathOf(site.path, 'enum'), 'enum must be a list of values, not empty');
+      }
+      if (list.length > schemaLimits.values) {
+        throw unsupportedSchema(
+          pathOf(site.path, 'enum'),
+          `more than ${schemaLimits.values} values are not supported`,
+        );
       }
       narrow(list);
     }

@@ -27,6 +27,7 @@ import {
   alternativesOf,
   createSchemaDocument,
   invalidSchema,
+  keywordOf,
   type SchemaDocument,
   type Site,
   schemaLimits,
@@ -88,12 +89,23 @@ function createCompiler(document: SchemaDocument, grammar: Grammar): SchemaCompi
       const rule = grammar.reserve(path.slice(path.lastIndexOf('.') + 1));
       known.set(key, rule.reference);
       depth++;
+      for (const alternative of alternatives) document.spend(costOf(alternative));
       rule.define(compileAlternatives(compiler, alternatives, path));
       depth--;
       return rule.reference;
     },
   };
   return compiler;
+}
+
+/** Work of looking at an alternative: its schemas, and their values. */
+function costOf(sites: readonly Site[]): number {
+  const values = sites.map((site) => keywordOf(site, 'enum'));
+  return sites.length + values.reduce<number>((sum, list) => sum + sizeOf(list), 0);
+}
+
+function sizeOf(list: unknown): number {
+  return Array.isArray(list) ? list.length : 0;
 }
 
 /** A site that is nothing but a `$ref` is the one that it refers to. */

@@ -17,7 +17,11 @@ import {
   pathOf,
   type Site,
   siteOf,
+  unsupportedSchema,
 } from './schema-site.ts';
+
+/** Declared names beside additional ones, characters of all together: each becomes a rule. */
+const maxNameLetters = 3000;
 
 interface Member {
   /** Name, colon and value. */
@@ -55,6 +59,7 @@ export function objectGrammar(compiler: SchemaCompiler, sites: readonly Site[]):
     members.push({ expression, required: path !== undefined });
   }
   const other = isOpen ? compiler.compile(others) : undefined;
+  if (other !== undefined) checkNames(names, sites);
   const additional = other && sequence(nameOtherThan(names, grammar, rules), rules.colon, other);
   return sequence(text('{'), inOrder(compiler, members, additional), text('}'));
 }
@@ -81,6 +86,15 @@ function inOrder(
     after = sequence(required ? next : optional(next), rest);
   }
   return first;
+}
+
+function checkNames(names: ReadonlySet<string>, sites: readonly Site[]): void {
+  const letters = [...names].reduce((sum, name) => sum + name.length, 0);
+  if (letters <= maxNameLetters) return;
+  throw unsupportedSchema(
+    sites[0]?.path ?? '',
+    `additionalProperties beside names of ${letters} characters together; at most ${maxNameLetters}`,
+  );
 }
 
 /** The schemas of declared members; a map, because names come from callers. */

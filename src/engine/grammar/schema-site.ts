@@ -18,16 +18,33 @@ export interface SchemaDocument {
   readonly root: Site;
   /** The schema that `$ref` at `site` stands for. */
   resolve(site: Site, ref: unknown): Site;
+  /**
+   * Counts work on this schema. References can repeat their targets exponentially, so that the size
+   * of a schema says little; throws `unsupported_schema` once it is over `schemaLimits.work`.
+   */
+  spend(units: number): void;
 }
 
-/** Bounds on how schemas may be combined. */
-export const schemaLimits = { alternatives: 256, depth: 64 } as const;
+/** Bounds on how schemas may be combined. `work` is counted in schemas and values looked at. */
+export const schemaLimits = {
+  alternatives: 256,
+  listed: 256,
+  values: 2000,
+  depth: 64,
+  work: 50_000,
+} as const;
 
 /** Wraps a caller's schema; `path` is where the caller wrote it. */
 export function createSchemaDocument(schema: unknown, path: string): SchemaDocument {
   const root = siteOf(schema, path);
+  let work = 0;
   return {
     root,
+    spend(units) {
+      work += units;
+      if (work <= schemaLimits.work) return;
+      throw unsupportedSchema(path, 'the schema combines and repeats too many schemas or values');
+    },
     resolve(site, ref) {
       const refPath = pathOf(site.path, '$ref');
       if (typeof ref !== 'string') throw invalidSchema(refPath, '$ref must be a string');
@@ -86,6 +103,9 @@ export function childrenAt(site: Site, keyword: string): readonly Site[] | undef
   if (!Array.isArray(value) || value.length === 0) {
     throw invalidSchema(path, `${keyword} must be a list of schemas, not empty`);
   }
+  if (value.length > schemaLimits.listed) {
+    throw unsupportedSchema(path, `more than ${schemaLimits.listed} schemas in one list`);
+  }
   return value.map((schema: unknown, index) => siteOf(schema, pathOf(path, index)));
 }
 
@@ -104,6 +124,7 @@ export function alternativesOf(
 type Alternatives = readonly (readonly Site[])[];
 
 function expand(document: SchemaDocument, site: Site, trail: readonly string[]): Alternatives {
+  document.spend(1);
   if (typeof site.schema === 'boolean') return site.schema ? [[]] : [];
   if (trail.includes(site.path)) {
     throw invalidSchema(site.path, 'the schema refers to itself without anything in between');
