@@ -49,8 +49,9 @@ export const serveCommand: Command = {
     limitPositionals(args, 0);
     const loaded = load(args, terminal);
     const { server } = loaded.config;
-    const gateway = await start(loaded, terminal);
+    // Before the start: as the first process of a container we get no signal that we do not take.
     const stopped = untilStopSignal(process);
+    const gateway = await start(loaded, terminal);
     const announced = new AbortController();
     announce(gateway, loaded, terminal, announced.signal);
     await stopped;
