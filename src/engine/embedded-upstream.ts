@@ -33,6 +33,7 @@ import type {
   EngineStep,
 } from './protocol.ts';
 import { createRateMeter } from './rate-meter.ts';
+import { slotCount } from './replicas.ts';
 
 export interface EmbeddedUpstreamOptions {
   readonly name: string;
@@ -125,7 +126,7 @@ class Embedded implements EmbeddedUpstream {
           ownedBy: 'unbusy',
         },
       ],
-      concurrencyMax: model?.slots ?? engine.batching.maxBatchSize,
+      concurrencyMax: model?.slots ?? slotCount(engine.batching),
       kvUsageRatio: this.#kvUsageRatio,
       tokensPerSecond: this.#rate.perSecond(clock.now()),
     };
@@ -221,7 +222,8 @@ class Embedded implements EmbeddedUpstream {
         const error = fromWire(reply.error);
         const callerFault = error.kind === 'invalid_request';
         const delivered = this.#attempts.get(reply.id)?.delivered ?? false;
-        this.#fail(reply.id, { stage: delivered ? 'streaming' : 'started', error, callerFault });
+        const begun = delivered ? 'streaming' : 'started';
+        this.#fail(reply.id, { stage: callerFault ? 'not_placed' : begun, error, callerFault });
         return;
       }
       case 'answer':

@@ -78,6 +78,7 @@ class Host implements EngineProcess {
   #wasReady = false;
   #readyAtMs = 0;
   #fatal: UnbusyError | undefined;
+  #started = false;
   #closing = false;
   #restart: Timer | undefined;
   readonly #first = Promise.withResolvers<EngineModel>();
@@ -97,7 +98,8 @@ class Host implements EngineProcess {
   }
 
   start(): Promise<EngineModel> {
-    if (this.#child === undefined && !this.#closing) this.#spawn();
+    if (!this.#started && !this.#closing) this.#spawn();
+    this.#started = true;
     return this.#first.promise;
   }
 
@@ -148,9 +150,12 @@ class Host implements EngineProcess {
     if (child.stderr !== null) {
       createInterface({ input: child.stderr }).on('line', (line) => this.#log(line));
     }
-    child.once('error', (error) => this.#gone(`it could not be started: ${error.message}`));
+    const gone = (how: string): void => {
+      if (this.#child === child) this.#gone(how);
+    };
+    child.once('error', (error) => gone(`it could not be started: ${error.message}`));
     child.once('close', (code, signal) =>
-      this.#gone(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
+      gone(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
     );
     const init: ToEngine = {
       type: 'init',
@@ -192,7 +197,6 @@ class Host implements EngineProcess {
 
   /** The process has ended, by whatever cause; runs once per process. */
   #gone(how: string): void {
-    if (this.#child === undefined) return;
     this.#child = undefined;
     this.#socket = undefined;
     const { clock, onLost } = this.#options;

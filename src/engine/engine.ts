@@ -19,6 +19,7 @@ import type {
   FromEngine,
   ToEngine,
 } from './protocol.ts';
+import { slotCount } from './replicas.ts';
 import { createSlotTable } from './slot-table.ts';
 import { createStepLoop, type StepLoop } from './step-loop.ts';
 import { chooseTuning, measureSlotCosts } from './tuning.ts';
@@ -103,7 +104,7 @@ async function serve(
 ): Promise<Serving> {
   const { batching } = options;
   const tuning = await chooseTuning(binding, model.native, { ...options, digest: model.digest });
-  const slots = batching.enabled ? batching.maxBatchSize : 1;
+  const slots = slotCount(batching);
   const contextTokens =
     options.contextTokens === 'auto'
       ? await fittingContext(model.native, slots)

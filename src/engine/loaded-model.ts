@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { UnbusyError } from '../core/errors.ts';
+import { r1ThinkTags } from '../protocol/reasoning.ts';
 import type { Binding, NativeModel } from './binding.ts';
 import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
 import { type GgufInfo, readGguf } from './gguf.ts';
@@ -48,6 +49,7 @@ export async function loadModel(binding: Binding, options: LoadOptions): Promise
         : createChatTemplate(info.chatTemplate, {
             bosToken: info.bos?.text ?? '',
             eosToken: info.eos?.text ?? '',
+            vocabularyThinks: info.hasToken(r1ThinkTags.close),
           }),
     digest,
   };

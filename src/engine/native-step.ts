@@ -28,6 +28,8 @@ export interface NativeStepOptions {
   readonly meter: StepMeter;
   /** Called once per native decode, after it has been started. */
   readonly whileDecoding: () => void;
+  /** One sequence cannot go on; the others of its batch can. */
+  readonly onFailed: (sequence: Sequence, thrown: unknown) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -60,14 +62,21 @@ export function createNativeStep(options: NativeStepOptions): NativeStep {
   const logprobAt = async (index: number, token: number, top: number): Promise<TokenLogprob> =>
     tokenLogprob(await context.rawLogits(index, token, top), token, top, model.text);
 
-  /** The next token of one sequence from the logits at `index`. */
-  const sampleOne = async (sequence: Sequence, index: number): Promise<void> => {
+  const sampleNext = async (sequence: Sequence, index: number): Promise<void> => {
     const forced = sequence.takeForced();
     const token = forced ?? (await context.sample(index, sequence.sampler));
     const top = sequence.owner.request.topLogprobs;
     const logprob = top === undefined || token < 0 ? undefined : await logprobAt(index, token, top);
     sequence.accept(token);
     outbox.token(sequence, token, logprob);
+  };
+  /** The next token of one sequence from the logits at `index`. */
+  const sampleOne = async (sequence: Sequence, index: number): Promise<void> => {
+    try {
+      await sampleNext(sequence, index);
+    } catch (thrown) {
+      options.onFailed(sequence, thrown);
+    }
   };
 
   return {

@@ -52,7 +52,7 @@ export class Sequence {
   readonly #sampler: NativeSampler;
   readonly #text: AnswerText;
   readonly #tokenLimit: number;
-  readonly #thoughtLimit: number;
+  #thoughtLimit: number;
   #forced: number[] = [];
   /** Begins when the thought is over. */
   #grammar: NativeGrammar | undefined;
@@ -89,6 +89,7 @@ export class Sequence {
     const room = options.contextTokens - prompt.tokens.length;
     this.#tokenLimit = Math.min(request.maxTokens ?? room, room);
     this.#thoughtLimit = thinks ? (request.reasoning.maxTokens ?? Infinity) : Infinity;
+    if (this.#thoughtLimit <= 0 && prompt.startsInThought) this.#closeThought();
     if (this.#grammar !== undefined && !prompt.startsInThought) {
       // A thinking model opens its thought itself; the grammar must not begin before that.
       if (thinks && !prompt.startsInAnswer) this.#force(thoughtStart);
@@ -177,9 +178,13 @@ export class Sequence {
 
   #countThought(): void {
     this.reasoningTokens++;
-    if (this.reasoningTokens === this.#thoughtLimit && this.#text.inThought) {
-      this.#force(thoughtEnd);
-    }
+    if (this.reasoningTokens >= this.#thoughtLimit && this.#text.inThought) this.#closeThought();
+  }
+
+  #closeThought(): void {
+    // Once: the forced tokens are part of the thought themselves.
+    this.#thoughtLimit = Number.POSITIVE_INFINITY;
+    this.#force(thoughtEnd);
   }
 
   #force(text: string): void {

@@ -61,6 +61,9 @@ export const exactChunkTokens = 128;
 /** Chunk of a prompt whose every position's logits are wanted: each takes a vocabulary of floats. */
 const promptLogitsChunkTokens = 64;
 
+/** Sequences that may wait for a slot. The queue that callers see is the gateway's, not this one. */
+const waitingMax = 4096;
+
 /** Weight of the latest measurement in the running means of speeds. */
 const smoothing = 0.2;
 
@@ -108,6 +111,7 @@ class Loop {
       outbox: this.#outbox,
       meter: this.#meter,
       whileDecoding: () => this.#flush(),
+      onFailed: (sequence, thrown) => this.#fail([sequence], thrown),
       now: options.now,
     });
   }
@@ -115,6 +119,7 @@ class Loop {
   submit(request: EngineRequest): void {
     const { model, contextTokens, now, randomSeed, onFailed } = this.#options;
     try {
+      if (this.#waiting.length >= waitingMax) throw overloaded(this.#waiting.length);
       const running = openRequest(request, {
         model,
         contextTokens,
@@ -353,6 +358,11 @@ class Loop {
 function wantsPromptLogprobs(sequence: Sequence): boolean {
   const { echo, topLogprobs } = sequence.owner.request;
   return echo && topLogprobs !== undefined && sequence.leader === undefined;
+}
+
+function overloaded(waiting: number): UnbusyError {
+  const message = `${waiting} answers wait inside the engine already`;
+  return new UnbusyError('overloaded', 'engine_queue_full', message);
 }
 
 function smooth(mean: number, latest: number): number {

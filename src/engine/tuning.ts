@@ -35,8 +35,10 @@ const prefillTokens = 64;
 const decodeSequences = 2;
 /** Answers are longer than prompts: this many decode steps weigh as much as the prefill. */
 const decodeSteps = 32;
-/** A measurement ends when this much time is spent on it, after at least one repetition. */
+/** A measurement takes so much time and so many repetitions, and no longer than the last. */
 const measureMs = 40;
+const repetitionsMin = 5;
+const measureMsMax = 1_000;
 
 /** What was measured at an earlier start, else a new measurement (some 100 ms for a small model). */
 export async function chooseTuning(
@@ -175,14 +177,17 @@ async function decodeAt(
 /** The shortest of the repetitions that fit the time: what disturbs a run only ever adds. */
 async function fastest(run: () => Promise<void>): Promise<number> {
   await run();
-  const until = performance.now() + measureMs;
+  const startedAt = performance.now();
   let best = Number.POSITIVE_INFINITY;
-  do {
+  for (let repetition = 1; ; repetition++) {
     const before = performance.now();
     await run();
-    best = Math.min(best, performance.now() - before);
-  } while (performance.now() < until);
-  return best;
+    const after = performance.now();
+    best = Math.min(best, after - before);
+    const spentMs = after - startedAt;
+    const enough = spentMs >= measureMs && repetition >= repetitionsMin;
+    if (enough || spentMs >= measureMsMax) return best;
+  }
 }
 
 function keyOf(binding: Binding, request: TuningRequest): string {
