@@ -153,6 +153,16 @@ test('what is not HTTP gets a clear answer and an id', async (t) => {
   assert.match(await long.closed(), /^HTTP\/1.1 431 .*more than 1000 bytes/s);
 });
 
+test('a head or a body that never comes whole is given up with 408', async (t) => {
+  const limits = { headerTimeoutMs: 30, requestTimeoutMs: 60 };
+  const { port } = await start(t, { 'POST /echo': echo }, limits);
+  for (const beginning of ['POST /echo HTT', rawPost('/echo', 'hello').slice(0, -1)]) {
+    const caller = callRaw(port);
+    caller.send(beginning);
+    assert.match(await caller.closed(), /^HTTP\/1.1 408 .*x-request-id: req_.*not come whole/s);
+  }
+});
+
 test('a handler that breaks answers 500 before its head and cuts the connection after it', async (t) => {
   const { url, port, faults } = await start(t, {
     'GET /sync': () => {

@@ -114,7 +114,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     headersTimeout: limits.headerTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveMs,
-    connectionsCheckingInterval: timeoutCheckMs,
+    connectionsCheckingInterval: Math.min(
+      timeoutCheckMs,
+      limits.headerTimeoutMs,
+      limits.requestTimeoutMs,
+    ),
     noDelay: true,
   });
   server.maxConnections = limits.connectionsMax;

@@ -11,7 +11,6 @@ import {
   missingField,
   optionalBoolean,
   optionalInteger,
-  unsupportedField,
 } from './fields.ts';
 import { type DecodeContext, decodeSharedFields, decodeTools } from './generation-fields.ts';
 
@@ -131,14 +130,4 @@ function stringAt(body: Body, name: string, path: string): string | undefined {
   const value = body[name];
   if (value === undefined || value === null || typeof value === 'string') return value ?? undefined;
   throw invalidField(`${path}.${name}`, value, 'a string');
-}
-
-/** The chat request as an upstream that takes text only can have it: refuses what it cannot. */
-export function requireTextOnly(messages: readonly ChatMessage[]): void {
-  for (const message of messages) {
-    for (const part of message.content) {
-      if (part.kind === 'text') continue;
-      throw unsupportedField(part.path, `a part of type "${part.type}" is not text`);
-    }
-  }
 }

@@ -164,6 +164,15 @@ test('log-probabilities take OpenAI’s form in chat and in completions', () => 
   });
 });
 
+test('an impossible token has a number in JSON', () => {
+  const impossible = { ...delta('x'), logprobs: [{ ...logprob, logprob: -Infinity }] };
+  for (const dialect of ['chat', 'completion'] as const) {
+    const text = createEventEncoder({ ...chat, dialect }).events([impossible]);
+    assert.match(text, /-9999/);
+    assert.doesNotMatch(text, /"logprob":null|"token_logprobs":\[null\]/);
+  }
+});
+
 test('a comment cannot break out of its line', () => {
   assert.equal(sseComment('a\r\ndata: {}\n\nb'), ': a data: {} b\n\n');
 });

@@ -4,15 +4,22 @@
  */
 import type { TokenLogprob } from '../generation.ts';
 
+/** OpenAI's number for "very unlikely"; JSON has no infinity. */
+const unlikely = -9999;
+
+function finite(logprob: number): number {
+  return Number.isFinite(logprob) ? logprob : unlikely;
+}
+
 /** The value of a chat choice's `logprobs`, as JSON. */
 export function encodeChatLogprobs(tokens: readonly TokenLogprob[]): string {
   const content = tokens.map(({ token, logprob, bytes, top }) => ({
     token,
-    logprob: logprob ?? 0,
+    logprob: finite(logprob ?? 0),
     bytes,
     top_logprobs: top.map((other) => ({
       token: other.token,
-      logprob: other.logprob,
+      logprob: finite(other.logprob),
       bytes: other.bytes,
     })),
   }));
@@ -35,7 +42,7 @@ export function encodeCompletionLogprobs(
   });
   return JSON.stringify({
     tokens: tokens.map(({ token }) => token),
-    token_logprobs: tokens.map(({ logprob }) => logprob),
+    token_logprobs: tokens.map(({ logprob }) => (logprob === null ? null : finite(logprob))),
     top_logprobs: tokens.map(topOf),
     text_offset: offsets,
   });
@@ -45,8 +52,8 @@ export function encodeCompletionLogprobs(
 function topOf({ token, logprob, top }: TokenLogprob): Record<string, number> | null {
   if (logprob === null) return null;
   const byToken: Record<string, number> = {};
-  for (const other of top) byToken[other.token] ??= other.logprob;
-  byToken[token] ??= logprob;
+  for (const other of top) byToken[other.token] ??= finite(other.logprob);
+  byToken[token] ??= finite(logprob);
   return byToken;
 }
 
