@@ -95,6 +95,17 @@ test('every error code is in the catalogue', () => {
   );
 });
 
+test('every code in the catalogue can occur', () => {
+  const shipped = code.filter((file) => /^src\//.test(file) && !/\.test\.ts$/.test(file));
+  const others = shipped.filter((file) => !file.startsWith('src/core/error-entries'));
+  const source = others.map(readRepositoryFile).join('\n');
+  const silent = errorCatalogue.filter(({ code }) => !source.includes(`'${code}'`));
+  assert.deepEqual(
+    silent.map(({ code }) => code),
+    [],
+  );
+});
+
 test('generated pages are fresh (npm run docs)', async () => {
   const stale = [...(await generatedPages())].filter(([file, text]) => readIfThere(file) !== text);
   assert.deepEqual(
