@@ -2,12 +2,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createVirtualClock } from '../../core/clock.ts';
 import { UnbusyError } from '../../core/errors.ts';
-import {
-  createHttpServer,
-  type HttpHandler,
-  type HttpLimits,
-  type HttpRequest,
-} from './http-server.ts';
+import type { HttpHandler, HttpRequest } from './http-request.ts';
+import { createHttpServer, type HttpLimits } from './http-server.ts';
 import { callRaw, rawPost } from './raw-caller.ts';
 
 interface Started {

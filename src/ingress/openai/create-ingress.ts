@@ -8,12 +8,8 @@ import { createIds } from '../../core/ids.ts';
 import type { Random } from '../../core/random.ts';
 import type { Call } from '../../protocol/caller.ts';
 import type { Clock } from '../../protocol/ports.ts';
-import {
-  createHttpServer,
-  type HttpHandler,
-  type HttpLimits,
-  type HttpServer,
-} from '../http/http-server.ts';
+import type { HttpHandler } from '../http/http-request.ts';
+import { createHttpServer, type HttpLimits, type HttpServer } from '../http/http-server.ts';
 import {
   createOpenAiCall,
   createPlainCall,

@@ -17,7 +17,7 @@ import {
   encodePlainAnswer,
 } from '../../protocol/openai/plain-generate.ts';
 import type { Clock } from '../../protocol/ports.ts';
-import type { HttpRequest } from '../http/http-server.ts';
+import type { HttpRequest } from '../http/http-request.ts';
 import type { RefuseOpenAi } from './refuse.ts';
 import { relayableDialect } from './reply-form.ts';
 import { createStreamReply } from './stream-reply.ts';

@@ -16,7 +16,7 @@ import {
   type TokenizeRequest,
 } from '../../protocol/openai/tokenize.ts';
 import type { ForwardedResponse, UpstreamModel } from '../../protocol/ports.ts';
-import type { HttpHandler, HttpRequest } from '../http/http-server.ts';
+import type { HttpHandler, HttpRequest } from '../http/http-request.ts';
 
 export interface SideRouteDeps {
   /** Models that can be asked for now. */
