@@ -80,9 +80,8 @@ async function start({ config }: LoadedConfig, terminal: Terminal): Promise<Runn
   // Loaded here, so that help and bad configs do not wait for it.
   const { startGateway } = await import('../gateway/gateway.ts');
   const { host, port, logFormat } = config.server;
-  const write = (line: string): void => terminal.out(`${line}\n`);
   try {
-    return await startGateway(config, { write, logFormat, version });
+    return await startGateway(config, { write: terminal.out, logFormat, version });
   } catch (error) {
     if (!(error instanceof UnbusyError) || error.code !== 'port_in_use') throw error;
     // The port may also be the one for metrics, which the error then says.
