@@ -16,6 +16,7 @@ import type { HttpServer } from '../ingress/http/http-server.ts';
 import { createIngress, type IngressDeps } from '../ingress/openai/create-ingress.ts';
 import type { Clock, UpstreamModel } from '../protocol/ports.ts';
 import { createFanOut } from '../telemetry/fan-out.ts';
+import { createLineBuffer } from '../telemetry/line-buffer.ts';
 import { createLogSink } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createAdmission } from './admission.ts';
@@ -32,8 +33,8 @@ import { createSideCalls } from './side-calls.ts';
 import { createWaitingRoom, type WaitingRoom } from './waiting-room.ts';
 
 export interface GatewayOptions {
-  /** Takes one log line, its end not included. */
-  readonly write: (line: string) => void;
+  /** Takes log lines, one or several at once, each with its end. */
+  readonly write: (lines: string) => void;
   readonly logFormat: 'text' | 'json';
   readonly version: string;
 }
@@ -71,9 +72,10 @@ export async function startGateway(
   const clock = createSystemClock();
   const random = systemRandom();
   const metrics = createMetrics({ version: options.version, processMetrics: true });
+  const lines = createLineBuffer(options.write, clock);
   const log = createLogSink({
     format: options.logFormat,
-    write: (line) => options.write(line.trimEnd()),
+    write: lines.write,
     now: clock.now,
     level: 'info',
   });
@@ -141,7 +143,10 @@ export async function startGateway(
     endpoints: () => endpoints.map(stateOf),
     inFlight: () => servers.main.openRequests,
     drain: (limitMs) => drainWithin(servers.main, limitMs, clock),
-    close: () => closeAll(servers, endpoints),
+    async close() {
+      await closeAll(servers, endpoints);
+      lines.flush();
+    },
   };
 }
 

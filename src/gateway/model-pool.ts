@@ -324,7 +324,7 @@ class PoolTicket implements Ticket {
   settle(usage: Usage | undefined): void {
     const { queue, silentTickets, predictor, options } = this.#pool;
     silentTickets.delete(this);
-    this.#withdraw(callerLeft());
+    if (this.#waiting !== undefined) this.#withdraw(callerLeft());
     if (!this.#served) return;
     if (usage === undefined) predictor.forget(this.id, options.clock.now());
     else predictor.observeEnd(this.id, options.clock.now());

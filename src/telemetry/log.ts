@@ -37,11 +37,11 @@ const levelOfOutcome: Readonly<Record<Outcome, LogLevel>> = {
 
 /** A sink that writes lines. */
 export function createLogSink(options: LogOptions): TelemetrySink {
-  function write(level: LogLevel, facts: Record<string, unknown>, text: () => string): void {
+  function write(level: LogLevel, facts: () => Record<string, unknown>, text: () => string): void {
     if (severity[level] < severity[options.level]) return;
     const atMs = options.now();
     if (options.format === 'json') {
-      const line = { time: new Date(atMs).toISOString(), level, ...facts };
+      const line = { time: new Date(atMs).toISOString(), level, ...facts() };
       options.write(`${JSON.stringify(line, plainValue)}\n`);
     } else {
       options.write(`${clockTime(atMs)} ${text()}\n`);
@@ -52,19 +52,27 @@ export function createLogSink(options: LogOptions): TelemetrySink {
   return {
     requestSettled(record) {
       const level = requestLevel(record);
-      write(level, { event: 'request', ...snakeKeys(record) }, () => requestText(record, paint));
+      write(
+        level,
+        () => ({ event: 'request', ...snakeKeys(record) }),
+        () => requestText(record, paint),
+      );
     },
     engineStep() {},
     endpointState(endpoint, state, reason) {
       const level = state === 'down' ? 'warn' : 'info';
       const why = reason === undefined ? '' : ` (${safe(reason)})`;
-      write(level, { event: 'endpoint_state', endpoint, state, reason }, () =>
-        paint(`endpoint ${safe(endpoint)} is ${state}${why}`, level),
+      write(
+        level,
+        () => ({ event: 'endpoint_state', endpoint, state, reason }),
+        () => paint(`endpoint ${safe(endpoint)} is ${state}${why}`, level),
       );
     },
     note(level, code, facts) {
-      write(level, { event: 'note', code, facts }, () =>
-        `${paint(`${level} ${code}`, level)} ${factsText(facts)}`.trimEnd(),
+      write(
+        level,
+        () => ({ event: 'note', code, facts }),
+        () => `${paint(`${level} ${code}`, level)} ${factsText(facts)}`.trimEnd(),
       );
     },
   };
