@@ -21,6 +21,8 @@ export interface EncodedRequest {
   /** Below the API's base: `/chat/completions` or `/completions`. */
   readonly path: string;
   readonly body: Uint8Array;
+  /** A stream that the caller did not ask to tell its usage has been asked to. */
+  readonly addsUsage: boolean;
 }
 
 type Body = Record<string, unknown>;
@@ -41,11 +43,12 @@ export function encodeWireRequest(request: GenerationRequest, target: WireTarget
   const path = PATHS[dialect];
   if (request.wire === undefined) {
     const body = buildBody(request, dialect, target);
-    return { dialect, path, body: Buffer.from(JSON.stringify(body)) };
+    return { dialect, path, body: Buffer.from(JSON.stringify(body)), addsUsage: request.stream };
   }
   const { body, bytes } = request.wire;
-  const changes = { ...changesFor(body, request, target), ...streamOptions(body, request.stream) };
-  return { dialect, path, body: changed(body, bytes, changes) };
+  const usage = streamOptions(body, request.stream);
+  const changes = { ...changesFor(body, request, target), ...usage };
+  return { dialect, path, body: changed(body, bytes, changes), addsUsage: usage !== undefined };
 }
 
 function dialectOf(request: GenerationRequest): Dialect {
@@ -85,9 +88,9 @@ function withoutThought(message: unknown): unknown {
   return rest;
 }
 
-function streamOptions(body: Readonly<Body>, stream: boolean): Body {
+function streamOptions(body: Readonly<Body>, stream: boolean): Body | undefined {
   const options = isBody(body['stream_options']) ? body['stream_options'] : {};
-  if (!stream || options['include_usage'] === true) return {};
+  if (!stream || options['include_usage'] === true) return undefined;
   return { stream_options: { ...options, include_usage: true } };
 }
 

@@ -18,7 +18,7 @@ import { GIVEN_UP_REASONS } from '../protocol/sse-scanner.ts';
 import { ChunkScan } from '../protocol/wire-chunk.ts';
 import { createWireEvents, type WireEvents } from '../protocol/wire-events.ts';
 import { skipSpace } from '../protocol/wire-json.ts';
-import type { EncodedRequest } from '../protocol/wire-request.ts';
+import type { EncodedRequest, WireEngine } from '../protocol/wire-request.ts';
 import type { HttpClient } from './http1/http-client.ts';
 import type { HttpExchange, HttpFailure, HttpHandler } from './http1/http-exchange.ts';
 import type { ResponseHead } from './http1/response-head.ts';
@@ -30,7 +30,7 @@ import {
   errorFromObject,
   errorFromStatus,
 } from './openai-error.ts';
-import { payloadOf, plainRead, StreamGate } from './stream-gate.ts';
+import { type GateVerdict, payloadOf, plainRead, StreamGate } from './stream-gate.ts';
 
 export interface AttemptTimeouts {
   readonly connectMs: number;
@@ -44,6 +44,7 @@ export interface AttemptTimeouts {
 
 export interface OpenAiExchangeOptions {
   readonly endpoint: string;
+  readonly engine: WireEngine;
   readonly client: HttpClient;
   readonly request: GenerationRequest;
   readonly encoded: EncodedRequest;
@@ -61,6 +62,7 @@ const ERROR_BYTES_MAX = 65_536;
 /** R1's longest answer is under 1 MiB; log-probabilities for it can be a hundred times that. */
 const BODY_BYTES_MAX = 256 * 1024 * 1024;
 
+type OpenVerdict = Extract<GateVerdict, { readonly kind: 'open' }>;
 type Mode = 'head' | 'error' | 'gate' | 'bytes' | 'events' | 'json' | 'passed' | 'over';
 
 export class OpenAiExchange implements Exchange, HttpHandler {
@@ -208,7 +210,7 @@ export class OpenAiExchange implements Exchange, HttpHandler {
     switch (verdict?.kind) {
       case 'open':
         this.#gate = undefined;
-        this.#openStream(read, verdict.held, verdict.model);
+        this.#openStream(read, verdict);
         return;
       case 'error':
         this.#fail(errorFromObject(endpoint, verdict.data));
@@ -227,12 +229,16 @@ export class OpenAiExchange implements Exchange, HttpHandler {
     }
   }
 
-  #openStream(read: WireRead, held: WireRead | undefined, model: string | undefined): void {
-    const { output, timeouts, encoded } = this.#options;
+  #openStream(read: WireRead, { held, model, namesReasoning }: OpenVerdict): void {
+    const { output, timeouts, encoded, engine } = this.#options;
     this.#mode = output;
     this.#http.setIdleMs(timeouts.idleMs);
     if (output === 'events') this.#wireEvents = createWireEvents(encoded.dialect);
-    this.#handler.onStart({ form: output, streaming: true, model });
+    // vLLM may begin with an answer's first words and still have a thought to come.
+    const renamesReasoning = namesReasoning || engine === 'vllm';
+    const { addsUsage } = encoded;
+    const form = { form: output, streaming: true } as const;
+    this.#handler.onStart({ ...form, model, renamesReasoning, addsUsage });
     for (const one of held === undefined ? [read] : [held, read]) {
       if (this.#told()) this.onRead(one);
     }
@@ -291,7 +297,9 @@ export class OpenAiExchange implements Exchange, HttpHandler {
       if (this.#told()) this.#handler.onEvents(events);
     } else {
       const contentLength = end - start;
-      this.#handler.onStart({ form: 'bytes', streaming: false, model, contentLength });
+      const renamesReasoning = scan.reasoningKeys.length > 0;
+      const form = { form: 'bytes', streaming: false } as const;
+      this.#handler.onStart({ ...form, model, renamesReasoning, contentLength });
       const trimmed = { buffer, start, end, spans: Int32Array.of(start, end), spanCount: 1 };
       if (this.#told()) this.#handler.onRead({ ...trimmed, wholeChunks: false });
     }

@@ -269,7 +269,13 @@ describe('OpenAI upstream', () => {
         const { upstream } = await pair(t, { engine });
         const { start, text, failure } = await dispatch(upstream, chat({ stream: true })).result;
         assert.equal(failure, undefined);
-        assert.deepEqual(start, { form: 'bytes', streaming: true, model: 'deepseek-r1' });
+        assert.deepEqual(start, {
+          form: 'bytes',
+          streaming: true,
+          model: 'deepseek-r1',
+          renamesReasoning: engine === 'vllm',
+          addsUsage: true,
+        });
         assert.ok(text.startsWith('data: {"id":"fake-1"'));
         assert.ok(
           text.includes(

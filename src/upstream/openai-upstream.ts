@@ -113,6 +113,7 @@ class OpenAiUpstream implements Upstream {
     return new OpenAiExchange(
       {
         endpoint: this.name,
+        engine,
         client: this.#client,
         request,
         encoded,

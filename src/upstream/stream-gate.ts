@@ -15,7 +15,9 @@ export type GateVerdict =
   | {
       readonly kind: 'open';
       readonly held: WireRead | undefined;
-      readonly model?: string | undefined;
+      readonly model: string | undefined;
+      /** The thought is called `reasoning` in these bytes. */
+      readonly namesReasoning: boolean;
     }
   | { readonly kind: 'error'; readonly data: Buffer }
   | { readonly kind: 'dropped'; readonly reason: string }
@@ -33,6 +35,7 @@ export class StreamGate {
   /** All payload so far; events before `#scanned` have been looked at. */
   #held = Buffer.alloc(0);
   #scanned = 0;
+  #namesReasoning = false;
 
   /** Looks at the next read. Not to be called again once it is decided. */
   push(read: WireRead): GateVerdict {
@@ -54,6 +57,7 @@ export class StreamGate {
     const scanner = this.#scanner;
     switch (scanner.readEvent(this.#held, from, end, this.#splitter.eventLines)) {
       case 'chunk': {
+        if (scanner.chunk.reasoningKeys.length > 0) this.#namesReasoning = true;
         const reason = scanner.chunk.finishReasons.find((one) => GIVEN_UP_REASONS.has(one));
         if (scanner.firstContent) return this.#open(heldBefore);
         if (reason !== undefined) return { kind: 'dropped', reason };
@@ -75,7 +79,12 @@ export class StreamGate {
 
   #open(heldBefore: number): GateVerdict {
     const held = heldBefore === 0 ? undefined : plainRead(this.#held.subarray(0, heldBefore));
-    return { kind: 'open', held, model: this.#scanner.model };
+    return {
+      kind: 'open',
+      held,
+      model: this.#scanner.model,
+      namesReasoning: this.#namesReasoning,
+    };
   }
 }
 
