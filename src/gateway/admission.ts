@@ -9,11 +9,11 @@
 import type { Config } from '../config/config.ts';
 import { UnbusyError } from '../core/errors.ts';
 import { type CallerWishes, readCallerWishes } from '../policy/admission/deadlines.ts';
+import type { ExpectedCompletion } from '../policy/admission/expected-completion.ts';
 import { decideOnArrival } from '../policy/admission/refusal.ts';
 import type { Call, CallerReply } from '../protocol/caller.ts';
 import type { GenerationInput, GenerationRequest, Usage } from '../protocol/generation.ts';
 import type { Clock, PromptSize } from '../protocol/ports.ts';
-import type { CompletionEstimates } from './completion-estimates.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Identity } from './identify.ts';
 import type { ModelPool, Ticket } from './model-pool.ts';
@@ -45,7 +45,7 @@ export interface Admission {
 export interface AdmissionOptions {
   readonly config: Pick<Config, 'queue'>;
   readonly pools: ModelPools;
-  readonly estimates: CompletionEstimates;
+  readonly expected: ExpectedCompletion;
   readonly rateLimits: RateLimits;
   readonly clock: Clock;
 }
@@ -56,7 +56,7 @@ const bytesPerToken = 4;
 const downRetryAfterMs = 5000;
 
 export function createAdmission(options: AdmissionOptions): Admission {
-  const { config, pools, estimates, rateLimits, clock } = options;
+  const { config, pools, expected, rateLimits, clock } = options;
   const returning = createReturningCallers(clock);
   return {
     async admit({ call, identity, request, reply, announce }) {
@@ -69,7 +69,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
         tenantClass: identity.requestClass,
       });
       const firstAskedAtMs = returning.firstAskedAtMs(identity.flow, request) ?? call.receivedAtMs;
-      const expectedTokens = estimates.expect(identity.tenant, request);
+      const choices = request.inputs.length * request.choicesPerInput;
+      const shape = { maxTokens: request.maxTokens, choices };
+      const expectedTokens = expected.expect(identity.tenant, shape);
       const costTokens = promptTokens + expectedTokens;
       const deadlineAtMs = call.receivedAtMs + wishes.deadlineMs;
       const reservation = await rateLimits.reserve(identity, costTokens, deadlineAtMs);
@@ -104,7 +106,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
           ticket.settle(usage);
           reservation.settle(usage);
           if (usage === undefined) return;
-          estimates.observe(identity.tenant, request, usage.completionTokens);
+          expected.observe(identity.tenant, shape, usage.completionTokens);
         },
       };
     },

@@ -15,12 +15,12 @@ import { systemRandom } from '../core/random.ts';
 import type { HttpServer } from '../ingress/http/http-server.ts';
 import { createIngress, type IngressDeps } from '../ingress/openai/create-ingress.ts';
 import type { Clock, UpstreamModel } from '../protocol/ports.ts';
+import { createExpectedCompletion } from '../policy/admission/expected-completion.ts';
 import { createFanOut } from '../telemetry/fan-out.ts';
 import { createLineBuffer } from '../telemetry/line-buffer.ts';
 import { createLogSink } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createAdmission } from './admission.ts';
-import { createCompletionEstimates } from './completion-estimates.ts';
 import { createEndpoints } from './create-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { handleRequest, type RequestPath } from './handle-request.ts';
@@ -111,7 +111,7 @@ export async function startGateway(
     admission: createAdmission({
       config,
       pools,
-      estimates: createCompletionEstimates(),
+      expected: createExpectedCompletion(),
       rateLimits: createRateLimits(clock),
       clock,
     }),
@@ -195,6 +195,7 @@ async function open(server: HttpServer, host: string, port: number): Promise<str
     if (code === 'EADDRINUSE') {
       throw new UnbusyError('internal', 'port_in_use', `port ${port} on ${host} is taken`, {
         cause,
+        facts: { host, port },
       });
     }
     const why = cause instanceof Error ? cause.message : String(cause);

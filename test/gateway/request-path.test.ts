@@ -6,7 +6,7 @@ import { createVirtualClock } from '../../src/core/clock.ts';
 import { UnbusyError } from '../../src/core/errors.ts';
 import { createRandom, type Random } from '../../src/core/random.ts';
 import { createAdmission } from '../../src/gateway/admission.ts';
-import { createCompletionEstimates } from '../../src/gateway/completion-estimates.ts';
+import { createExpectedCompletion } from '../../src/policy/admission/expected-completion.ts';
 import { createEndpoint } from '../../src/gateway/endpoint.ts';
 import { handleRequest } from '../../src/gateway/handle-request.ts';
 import { createIdentifier } from '../../src/gateway/identify.ts';
@@ -54,7 +54,7 @@ function setUp(upstreams: readonly FakeUpstream[], random: Random = createRandom
     admission: createAdmission({
       config,
       pools,
-      estimates: createCompletionEstimates(),
+      expected: createExpectedCompletion(),
       rateLimits: createRateLimits(clock),
       clock,
     }),
