@@ -239,7 +239,7 @@ function parseArguments(call: unknown): unknown {
 function compile(source: string | undefined): Template {
   if (source === undefined || source.trim() === '') {
     throw new UnbusyError(
-      'internal',
+      'invalid_request',
       'model_without_template',
       'the model file has no chat template (tokenizer.chat_template): take an instruct or chat ' +
         'model, or add the template with gguf_new_metadata.py --chat-template of llama.cpp',
@@ -250,7 +250,7 @@ function compile(source: string | undefined): Template {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UnbusyError(
-      'internal',
+      'invalid_request',
       'model_unusable',
       `the model's chat template cannot be parsed: ${reason}`,
       { cause },

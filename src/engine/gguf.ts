@@ -107,7 +107,7 @@ const fileTypes: Readonly<Record<number, string>> = {
 const guessedFileType = 1024;
 
 /**
- * Reads a file of `fileBytes` bytes. Throws `internal` (`model_unreadable`) with one line
+ * Reads a file of `fileBytes` bytes. Throws `invalid_request` (`model_unreadable`) with one line
  * that says what is wrong, without the file's name, for anything that is not a whole GGUF file.
  */
 export function readGguf(read: GgufRead, fileBytes: number): GgufInfo {
@@ -342,7 +342,7 @@ function corrupt(found: string): UnbusyError {
 
 function unreadable(reason: string): UnbusyError {
   return new UnbusyError(
-    'internal',
+    'invalid_request',
     'model_unreadable',
     `the model file cannot be read: ${reason}`,
   );

@@ -98,7 +98,7 @@ function decoderOf(type: number): Decode {
     return sentencePieceBytes;
   }
   throw new UnbusyError(
-    'internal',
+    'invalid_request',
     'model_unusable',
     `the model's vocabulary is of llama.cpp type ${type}; Unbusy's engine knows byte-level BPE (${vocabularyTypes.bytePairs}), SentencePiece (${vocabularyTypes.sentencePiece}) and Unigram (${vocabularyTypes.unigram})`,
   );

@@ -8,12 +8,13 @@ export type CodePointSet = readonly CodePointRange[];
 export type CodePointRange = readonly [from: number, to: number];
 
 const lastCodePoint = 0x10ffff;
-const surrogates: CodePointRange = [0xd800, 0xdfff];
+/** Halves of UTF-16 pairs, which are no characters. */
+export const surrogates: CodePointSet = [[0xd800, 0xdfff]];
 
 /** Every code point that text can hold. */
 export const anyCodePoint: CodePointSet = [
-  [0, surrogates[0] - 1],
-  [surrogates[1] + 1, lastCodePoint],
+  [0, 0xd7ff],
+  [0xe000, lastCodePoint],
 ];
 
 /** The code points of a string. */
@@ -49,7 +50,7 @@ export function minus(set: CodePointSet, removed: CodePointSet): CodePointSet {
   return left;
 }
 
-/** What is in both sets. */
+/** What is in both sets of characters. */
 export function intersect(a: CodePointSet, b: CodePointSet): CodePointSet {
   return minus(a, minus(anyCodePoint, b));
 }

@@ -8,19 +8,32 @@
  * `\p{…}` are refused by name.
  */
 import {
-  anyCodePoint,
   type CodePointRange,
   type CodePointSet,
   codePointsOf,
   complement,
   minus,
+  surrogates,
   union,
 } from './code-points.ts';
 import { choice, type Expression, type Grammar, sequence } from './gbnf.ts';
 import { digit, type JsonRules, jsonCharacter } from './json-text.ts';
 
-/** Bounds of one pattern. */
-export const patternLimits = { characters: 2000, depth: 32, repetitions: 5000 } as const;
+/**
+ * Bounds of one pattern. llama.cpp follows every way in which a text can still match at once, and
+ * counts are what makes ways: written out (`a{20}` is 20 long) a pattern may be `length` long, and
+ * counts within counts may multiply to `nestedCounts`.
+ */
+const patternLimits = { characters: 2000, depth: 32, length: 2000, nestedCounts: 200 } as const;
+
+/** A part of a pattern. */
+interface Piece {
+  readonly expression: Expression;
+  /** Characters when written out. */
+  readonly length: number;
+  /** Product of the counts that are nested deepest. */
+  readonly counts: number;
+}
 
 /** What is wrong with a pattern, in words that complete "the pattern …". */
 export class PatternError extends Error {
@@ -62,16 +75,21 @@ export function grammarOfPattern(pattern: string, grammar: Grammar, rules: JsonR
   }
   const reader = createReader(pattern);
   const options: Expression[] = [];
+  let length = 0;
   const anything = (): Expression => grammar.repeat(rules.character, 0, Number.POSITIVE_INFINITY);
   do {
     const anchoredStart = reader.take('^');
     const body = readTerms(reader, grammar, 0);
     const anchoredEnd = reader.take('$');
     if (!reader.atEnd() && !reader.sees('|')) refuse(reader);
-    options.push(
-      sequence(...(anchoredStart ? [] : [anything()]), body, ...(anchoredEnd ? [] : [anything()])),
-    );
+    const before = anchoredStart ? [] : [anything()];
+    const after = anchoredEnd ? [] : [anything()];
+    options.push(sequence(...before, body.expression, ...after));
+    length += body.length;
   } while (reader.take('|'));
+  if (length > patternLimits.length) {
+    throw new PatternError(`is longer than ${patternLimits.length} characters when written out`);
+  }
   return choice(...options);
 }
 
@@ -116,43 +134,52 @@ function createReader(pattern: string): Reader {
 }
 
 /** Terms up to `|`, `)`, `$` or the end. */
-function readTerms(reader: Reader, grammar: Grammar, depth: number): Expression {
-  const terms: Expression[] = [];
+function readTerms(reader: Reader, grammar: Grammar, depth: number): Piece {
+  const terms: Piece[] = [];
   while (!reader.atEnd() && !reader.sees('|') && !reader.sees(')') && !reader.sees('$')) {
     terms.push(readTimes(reader, grammar, readAtom(reader, grammar, depth)));
   }
-  return sequence(...terms);
+  return together(sequence(...terms.map(({ expression }) => expression)), terms);
 }
 
-function readAtom(reader: Reader, grammar: Grammar, depth: number): Expression {
+function together(expression: Expression, pieces: readonly Piece[]): Piece {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return { expression, length, counts: Math.max(1, ...pieces.map(({ counts }) => counts)) };
+}
+
+function readAtom(reader: Reader, grammar: Grammar, depth: number): Piece {
   if (reader.sees('(')) return readGroup(reader, grammar, depth);
-  if (reader.take('[')) return jsonCharacter(readClass(reader));
-  if (reader.take('.')) return jsonCharacter(complement(lineTerminators));
-  if (reader.take('\\')) return jsonCharacter(readEscape(reader));
+  return { expression: jsonCharacter(readCharacter(reader)), length: 1, counts: 1 };
+}
+
+function readCharacter(reader: Reader): CodePointSet {
+  if (reader.take('[')) return readClass(reader);
+  if (reader.take('.')) return complement(lineTerminators);
+  if (reader.take('\\')) return readEscape(reader);
   if (reader.sees('^')) refuse(reader);
   const next = reader.next();
   if ('*+?{}]'.includes(next)) {
     throw new PatternError(`has ${JSON.stringify(next)} where nothing can be repeated or closed`);
   }
-  return jsonCharacter(codePointsOf(next));
+  return codePointsOf(next);
 }
 
-function readGroup(reader: Reader, grammar: Grammar, depth: number): Expression {
+function readGroup(reader: Reader, grammar: Grammar, depth: number): Piece {
   if (depth >= patternLimits.depth) {
     throw new PatternError(`nests groups deeper than ${patternLimits.depth}`);
   }
   const opening = reader.match(/^\((?:\?:|\?<[A-Za-z_]\w*>|(?!\?))/);
   if (opening === undefined) refuse(reader);
-  const options: Expression[] = [];
+  const options: Piece[] = [];
   do options.push(readTerms(reader, grammar, depth + 1));
   while (reader.take('|'));
   if (reader.sees('$')) refuse(reader);
   if (!reader.take(')')) throw new PatternError('has a group that is not closed');
-  return choice(...options);
+  return together(choice(...options.map(({ expression }) => expression)), options);
 }
 
 /** `atom` with the quantifier behind it, if there is one. */
-function readTimes(reader: Reader, grammar: Grammar, atom: Expression): Expression {
+function readTimes(reader: Reader, grammar: Grammar, atom: Piece): Piece {
   const found = reader.match(/^(?:([*+?])|\{(\d+)(?:(,)(\d*))?\})\??/);
   if (found === undefined) return atom;
   const [, sign, from, comma, to] = found;
@@ -162,13 +189,19 @@ function readTimes(reader: Reader, grammar: Grammar, atom: Expression): Expressi
   const max =
     sign === '?' ? 1 : bounded === undefined || bounded === '' ? infinity : Number(bounded);
   if (max < min) throw new PatternError(`repeats {${min},${max}}, most before least`);
-  if (min > patternLimits.repetitions || (max !== infinity && max > patternLimits.repetitions)) {
-    throw new PatternError(`repeats more than ${patternLimits.repetitions} times`);
-  }
-  if (max > 1 && grammar.isNullable(atom)) {
+  if (max > 1 && grammar.isNullable(atom.expression)) {
     throw new PatternError('repeats a group that may be empty');
   }
-  return grammar.repeat(atom, min, max);
+  const copies = Math.max(1, max === infinity ? min : max);
+  const length = atom.length * copies;
+  const counts = atom.counts * copies;
+  if (length > patternLimits.length) {
+    throw new PatternError(`is longer than ${patternLimits.length} characters when written out`);
+  }
+  if (atom.counts > 1 && counts > patternLimits.nestedCounts) {
+    throw new PatternError(`has counts within counts that make ${counts} repetitions`);
+  }
+  return { expression: grammar.repeat(atom.expression, min, max), length, counts };
 }
 
 /** After `[`: the set up to its `]`. */
@@ -190,7 +223,7 @@ function readClass(reader: Reader): CodePointSet {
     ranges.push([low, high]);
   }
   const members = union(ranges);
-  const set = negated ? complement(members) : minus(members, complement(anyCodePoint));
+  const set = negated ? complement(members) : minus(members, surrogates);
   if (set.length === 0) throw new PatternError('has a class that no character is in');
   return set;
 }
@@ -210,7 +243,7 @@ function readEscape(reader: Reader): CodePointSet {
   const coded = reader.match(/^(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\})/);
   if (coded !== undefined) {
     const point = Number.parseInt(coded[1] ?? coded[2] ?? coded[3] ?? '', 16);
-    const set = minus([[point, point]], complement(anyCodePoint));
+    const set = minus([[point, point]], surrogates);
     if (point > 0x10ffff || set.length === 0) {
       throw new PatternError('names half of a surrogate pair or no character at all');
     }
