@@ -162,6 +162,27 @@ test('raw logits: the highest first, the one asked for, and a weight that normal
   assert.ok(Math.abs(sum - weight) < 1e-3 * weight);
 });
 
+test('raw logits asked for at the same time do not disturb each other', async () => {
+  clear();
+  const tokens = prompt();
+  context.begin(tokens.length);
+  const indexes = context.add(
+    0,
+    0,
+    tokens,
+    Uint32Array.from(tokens, (_, at) => at),
+  );
+  await context.decode();
+  const apart: unknown[] = [];
+  for (const index of indexes) apart.push(await context.rawLogits(index, 0, 20));
+  for (let round = 0; round < 20; round++) {
+    const together = await Promise.all(
+      [...indexes].map((index) => context.rawLogits(index, 0, 20)),
+    );
+    assert.deepEqual(together, apart);
+  }
+});
+
 test('raw logits know nothing of bias, temperature or grammar', async () => {
   clear();
   const index = await compute(0, 0, prompt());

@@ -9,6 +9,7 @@
  * - one decode, copy or sample may run at a time together with nothing that changes the context:
  *   `trim`, `add` and `begin` are synchronous and must not be called while a `decode` runs;
  * - logits belong to the latest `decode`; samplers read them until the next one starts;
+ * - a sampler serves one call at a time (calls run in parallel where libuv has several threads);
  * - sequences do not share their cells (`kv_unified = false`), so a copy is of the whole sequence.
  */
 import { createRequire } from 'node:module';
@@ -259,8 +260,6 @@ async function loadModel(addon: Addon, path: string, options: ModelOptions): Pro
       `${path} cannot be loaded as a GGUF model`,
     );
   }
-  const neutral = new addon.AddonSampler(model);
-  neutral.applyConfig({ temperature: 0 });
   return {
     description: model.getModelDescription(),
     parameters: model.getTotalParameters(),
@@ -274,7 +273,7 @@ async function loadModel(addon: Addon, path: string, options: ModelOptions): Pro
     tokenAttributes: (token) => model.getTokenAttributes(token),
     isEndOfGeneration: (token) => model.isEogToken(token),
     tokenize: (text, parseSpecial) => model.tokenize(text, parseSpecial),
-    createContext: (contextOptions) => createContext(addon, model, neutral, contextOptions),
+    createContext: (contextOptions) => createContext(addon, model, contextOptions),
     createSampler: (settings) => new Sampler(addon, model, settings),
     createGrammar: (gbnf) => new Grammar(new addon.AddonGrammar(gbnf)),
     dispose: () => model.dispose(),
@@ -284,7 +283,6 @@ async function loadModel(addon: Addon, path: string, options: ModelOptions): Pro
 async function createContext(
   addon: Addon,
   model: AddonModel,
-  neutral: AddonSampler,
   options: ContextOptions,
 ): Promise<NativeContext> {
   const context = new addon.AddonContext(model, {
@@ -303,6 +301,9 @@ async function createContext(
     );
   }
   const memory = context.getMemoryBreakdown();
+  // Calls run at the same time where the thread pool allows it, and a sampler is its candidates'
+  // buffer: each call in flight needs one of its own.
+  const idle: AddonSampler[] = [];
   return {
     begin: (tokens) => context.initBatch(tokens),
     add: (sequence, position, tokens, logitsAt) =>
@@ -318,7 +319,9 @@ async function createContext(
         false,
         Math.max(1, top),
       ];
+      const neutral = idle.pop() ?? neutralSampler(addon, model);
       const result = await context.sampleToken(logitIndex, neutral, false, false, wanted, true);
+      idle.push(neutral);
       return { logits: result[3] ?? [], weight: result[4] ?? Number.NaN };
     },
     trim: (sequence, position) => context.removeTokenCellsFromSequence(sequence, position, -1),
@@ -327,8 +330,18 @@ async function createContext(
     },
     lastPosition: (sequence) => context.getSequenceKvCacheMaxPosition(sequence),
     memoryBytes: memory.cpuRam + memory.gpuVram,
-    dispose: () => context.dispose(),
+    dispose: () => {
+      for (const sampler of idle) sampler.dispose();
+      return context.dispose();
+    },
   };
+}
+
+/** A sampler that changes no logit: what it sees is the raw distribution. */
+function neutralSampler(addon: Addon, model: AddonModel): AddonSampler {
+  const sampler = new addon.AddonSampler(model);
+  sampler.applyConfig({ temperature: 0 });
+  return sampler;
 }
 
 function nativeOf(sampler: NativeSampler): AddonSampler {

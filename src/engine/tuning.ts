@@ -36,7 +36,7 @@ const decodeSequences = 2;
 /** Answers are longer than prompts: this many decode steps weigh as much as the prefill. */
 const decodeSteps = 32;
 /** A measurement takes so much time and so many repetitions, and no longer than the last. */
-const measureMs = 40;
+const measureMs = 15;
 const repetitionsMin = 5;
 const measureMsMax = 1_000;
 
