@@ -1,127 +1,127 @@
 /**
- * The server that real clients are tried against.
- *
- * Tests rely on this contract only, so that any engine can stand behind it:
- * - `answers` (default): a model that thinks, then answers, in several events each; honours
- *   `max_tokens`, `n`, `logprobs`, usage and a JSON Schema of one integer property.
- * - `overloaded`: every request for text is refused with 503 `overloaded` and a time to come back.
- * - `breaks`: the answer breaks off with an error after its first words.
- * - `silent`: nothing is answered for as long as the caller stays.
+ * The gateway that real clients are tried against: the whole program in this process, with the
+ * embedded engine and its model, or with an upstream that misbehaves on purpose.
  */
-import { createSystemClock } from '../../src/core/clock.ts';
-import { toUnbusyError, UnbusyError } from '../../src/core/errors.ts';
-import { systemRandom } from '../../src/core/random.ts';
-import { createIngress } from '../../src/ingress/openai/create-ingress.ts';
-import type { Call } from '../../src/protocol/caller.ts';
+import { EventEmitter, once } from 'node:events';
+import { after, type TestContext } from 'node:test';
+import { loadConfig } from '../../src/config/load.ts';
+import { startGateway } from '../../src/gateway/gateway.ts';
 import type { Outcome } from '../../src/protocol/telemetry.ts';
-import { generate, scriptedUsage } from './scripted-model.ts';
+import { createFakeUpstream, type FakeBehaviour } from '../../src/upstream/fake-upstream.ts';
 
-export type Behaviour = 'answers' | 'overloaded' | 'breaks' | 'silent';
+export type Behaviour =
+  /** The embedded engine answers with its demonstration model. */
+  | 'answers'
+  /** An engine's own bytes are relayed. */
+  | 'relayed'
+  /** Every request is refused, because the queue is full. */
+  | 'overloaded'
+  /** The answer breaks off after its first words. */
+  | 'breaks'
+  /** An answer that goes on for longer than any test. */
+  | 'endless'
+  /** The engine accepts and says nothing. */
+  | 'silent';
 
 export interface TestGateway {
   /** `http://127.0.0.1:PORT/v1`. */
   readonly baseUrl: string;
   /** The model it serves. */
   readonly model: string;
-  /** The next request has been accepted. */
+  /** The next request has reached an engine that is not embedded. */
   nextRequest(): Promise<void>;
   /** How the next request ends, once it has. */
   nextOutcome(): Promise<Outcome>;
   close(): Promise<void>;
 }
 
-const model = 'pocket-r1';
+const misbehaviour: Readonly<Record<Exclude<Behaviour, 'answers'>, FakeBehaviour>> = {
+  relayed: { kind: 'answer' },
+  overloaded: { kind: 'hang' },
+  breaks: { kind: 'answer', cut: { afterEvents: 4, by: 'destroy' } },
+  endless: { kind: 'answer', answer: Array<string>(10_000).fill(' more'), paceMs: 5 },
+  silent: { kind: 'hang' },
+};
 
-export async function startTestGateway(behaviour: Behaviour = 'answers'): Promise<TestGateway> {
-  const outcomes: Outcome[] = [];
-  const waiting: (() => void)[] = [];
-  const accepting: (() => void)[] = [];
-  const { server } = createIngress({
-    clock: createSystemClock(),
-    random: systemRandom(),
-    keepAlive: 'off',
-    models: () => [
-      {
-        id: model,
-        contextTokens: 4096,
-        parameters: 10_000_000,
-        description: 'demonstration model',
+async function startTestGateway(behaviour: Behaviour = 'answers'): Promise<TestGateway> {
+  const events = new EventEmitter();
+  const upstream =
+    behaviour === 'answers'
+      ? undefined
+      : await createFakeUpstream({
+          engine: 'vllm',
+          model: 'deepseek-r1',
+          behaviour: () => {
+            events.emit('request');
+            return misbehaviour[behaviour];
+          },
+        });
+  const { config } = loadConfig(
+    upstream ? { path: 'test.yaml', readFile: () => configOf(upstream.url) } : {},
+  );
+  const gateway = await startGateway(
+    { ...config, server: { ...config.server, port: 0 } },
+    {
+      logFormat: 'json',
+      version: 'test',
+      write(text) {
+        for (const line of text.split('\n').filter(Boolean)) {
+          const entry = JSON.parse(line) as { event: string; outcome?: Outcome; state?: string };
+          if (entry.event === 'request') events.emit('outcome', entry.outcome);
+          if (entry.state === 'ready') events.emit('ready');
+        }
       },
-    ],
-    readiness: () => ({ ready: true, waitingFor: [] }),
-    tokenize: async () => ({ tokens: [1, 2, 3], contextTokens: 4096 }),
-    detokenize: async () => 'text',
-    embed: async () => {
-      throw new UnbusyError('invalid_request', 'unsupported_parameter', 'no model has embeddings');
     },
-    metrics: () => '',
-    authorize: () => {},
-    onFault: ({ error }) => {
-      throw error;
-    },
-    async handleRequest(call) {
-      const accepted = () => accepting.shift()?.();
-      outcomes.push(await answer(call, behaviour, accepted));
-      waiting.shift()?.();
-    },
-  });
-  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  );
+  if (gateway.models().length === 0) await once(events, 'ready');
+  const fillers = behaviour === 'overloaded' ? await fill(gateway.url) : undefined;
   return {
-    baseUrl: `http://127.0.0.1:${port}/v1`,
-    model,
-    nextRequest: () => new Promise((resolve) => accepting.push(resolve)),
-    async nextOutcome() {
-      outcomes.length = 0;
-      await new Promise<void>((resolve) => waiting.push(resolve));
-      return outcomes.shift() ?? 'failed';
+    baseUrl: `${gateway.url}/v1`,
+    model: gateway.models()[0]?.id ?? '',
+    nextRequest: async () => void (await once(events, 'request')),
+    nextOutcome: async () => (await once(events, 'outcome'))[0] as Outcome,
+    async close() {
+      fillers?.abort();
+      await gateway.close();
+      await upstream?.close();
     },
-    close: () => server.close(),
   };
 }
 
-async function answer(call: Call, behaviour: Behaviour, accepted: () => void): Promise<Outcome> {
-  try {
-    const request = call.decode();
-    if (request.model !== model) {
-      const message = `there is no model ${JSON.stringify(request.model)}; there is: ${model}`;
-      throw new UnbusyError('not_found', 'model_not_found', message, { param: 'model' });
-    }
-    if (behaviour === 'overloaded') {
-      throw new UnbusyError('overloaded', 'overloaded', 'all engines are full', {
-        retryAfterMs: 90_000,
-      });
-    }
-    const reply = call.reply(request);
-    const head = { model, headers: { 'x-unbusy-model': model } };
-    let gone = false;
-    const left = new Promise<void>((resolve) => {
-      reply.onGone(() => {
-        gone = true;
-        resolve();
-      });
-    });
-    accepted();
-    if (behaviour === 'silent') await left;
-    if (gone) return 'cancelled';
-    reply.begin(head);
-    reply.comment('queued position=1 eta_ms=5');
-    const held = [];
-    for (const [step, events] of generate(request).entries()) {
-      // One turn of the event loop per step, as an engine's steps would come.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (gone) return 'cancelled';
-      if (reply.streaming) reply.events(events);
-      else held.push(...events);
-      if (behaviour === 'breaks' && step === 2) {
-        reply.fail(new UnbusyError('upstream_failed', 'upstream_cut', 'the engine stopped'), {});
-        return 'interrupted';
-      }
-    }
-    reply.events(held);
-    reply.finish(head, { usage: scriptedUsage, comment: 'unbusy queue_ms=1 attempts=1' });
-    return 'completed';
-  } catch (thrown) {
-    call.refuse(toUnbusyError(thrown), {});
-    return 'refused';
+/** One request fits on the engine and one into the queue. */
+function configOf(url: string): string {
+  const engine = `{ kind: openai, url: "${url}/v1", location: own, concurrency: { max: 1 } }`;
+  return `endpoints: { engine: ${engine} }\nqueue: { max_depth: 1 }\n`;
+}
+
+/** Two requests that nothing answers; resolves when one of them stands in the queue. */
+async function fill(url: string): Promise<AbortController> {
+  const abort = new AbortController();
+  const body = JSON.stringify({ messages: [{ role: 'user', content: 'Wait.' }] });
+  const { signal } = abort;
+  for (let i = 0; i < 2; i += 1) {
+    fetch(`${url}/v1/chat/completions`, { method: 'POST', body, signal }).catch(() => {});
   }
+  let metrics: string;
+  do metrics = await (await fetch(`${url}/metrics`)).text();
+  while (!/^unbusy_queue_depth\{[^}]*\} 1$/m.test(metrics));
+  return abort;
+}
+
+/** Gives a file's tests their gateways: one for all that want answers, else one each. */
+export function createTestGateways(): (
+  t: TestContext,
+  behaviour: Behaviour,
+) => Promise<TestGateway> {
+  let answering: Promise<TestGateway> | undefined;
+  after(async () => (await answering)?.close());
+  return async (t, behaviour) => {
+    if (behaviour === 'answers') {
+      answering ??= startTestGateway();
+      return answering;
+    }
+    const gateway = await startTestGateway(behaviour);
+    t.after(() => gateway.close());
+    return gateway;
+  };
 }
