@@ -1,8 +1,9 @@
 /** The contract with the private native binding: everything that the engine relies on. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Binding, loadBinding, type NativeContext, type NativeModel } from './binding.ts';
+import { loadBinding } from './binding.ts';
 import { modelPath } from './engine-fixture.ts';
+import type { Binding, NativeContext, NativeModel } from './native.ts';
 
 let binding: Binding;
 let model: NativeModel;

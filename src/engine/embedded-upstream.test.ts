@@ -134,6 +134,10 @@ test('what the model can never do is the caller’s fault and names the field', 
     const picture = await ask(upstream, request('', { inputs })).outcome;
     assert.equal(picture.error?.callerFault, true);
     assert.equal(picture.error?.error.details.param, 'messages[0].content[1]');
+    const tools = await ask(upstream, request('hi', { tools: [{ type: 'function' }] })).outcome;
+    assert.equal(tools.error?.callerFault, true);
+    assert.equal(tools.error?.error.code, 'unsupported_parameter');
+    assert.equal(tools.error?.error.details.param, 'tools');
     const long = await ask(upstream, request('word '.repeat(3000))).outcome;
     assert.equal(long.error?.callerFault, true);
     assert.equal(long.error?.error.code, 'context_length_exceeded');

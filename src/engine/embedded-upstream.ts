@@ -34,6 +34,7 @@ import type {
 } from './protocol.ts';
 import { createRateMeter } from './rate-meter.ts';
 import { slotCount } from './replicas.ts';
+import { describeModel, reasonOf, upstreamState } from './upstream-status.ts';
 
 export interface EmbeddedUpstreamOptions {
   readonly name: string;
@@ -121,7 +122,7 @@ class Embedded implements EmbeddedUpstream {
         {
           id: engine.modelId,
           contextTokens: model?.contextTokens,
-          description: model && describe(model),
+          description: model && describeModel(model),
           parameters: model?.parameters,
           ownedBy: 'unbusy',
         },
@@ -357,36 +358,4 @@ function notReady(name: string, state: EngineProcessState): UpstreamError {
   const why = reasonOf(state) ?? 'it is not ready';
   const error = new UnbusyError('upstream_unavailable', 'engine_not_ready', `${name}: ${why}`);
   return { stage: 'not_placed', error, callerFault: false };
-}
-
-function upstreamState(state: EngineProcessState): UpstreamStatus['state'] {
-  switch (state.kind) {
-    case 'starting':
-      return state.loadedRatio >= 1 ? 'warming' : 'starting';
-    case 'ready':
-      return 'ready';
-    case 'down':
-      return 'down';
-  }
-}
-
-function reasonOf(state: EngineProcessState): string | undefined {
-  switch (state.kind) {
-    case 'starting':
-      return `loading the model (${Math.round(state.loadedRatio * 100)} %)`;
-    case 'ready':
-      return undefined;
-    case 'down':
-      return state.reason;
-  }
-}
-
-/** One line for people: what answers here, and how large it is. */
-function describe(model: EngineModel): string {
-  const size =
-    model.parameters >= 1e9
-      ? `${(model.parameters / 1e9).toFixed(1)} B parameters`
-      : `${Math.round(model.parameters / 1e6)} M parameters`;
-  const what = model.id === 'pocket-r1' ? 'demonstration model' : model.name;
-  return `${what}, ${size}, ${model.quantization}`;
 }

@@ -6,9 +6,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { assertNever, toUnbusyError, type UnbusyError } from '../core/errors.ts';
-import { type Binding, loadBinding, type NativeContext, type NativeModel } from './binding.ts';
+import { loadBinding } from './binding.ts';
 import { toWire } from './engine-error.ts';
 import { type LoadedModel, loadModel } from './loaded-model.ts';
+import type { Binding, NativeContext, NativeModel } from './native.ts';
 import { preparePrompt, renderChat, withBos } from './prompt.ts';
 import type {
   EngineCall,

@@ -9,9 +9,9 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { UnbusyError } from '../core/errors.ts';
 import { r1ThinkTags } from '../protocol/reasoning.ts';
-import type { Binding, NativeModel } from './binding.ts';
 import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
 import { type GgufInfo, readGguf } from './gguf.ts';
+import type { Binding, NativeModel } from './native.ts';
 import { createTokenText, type TokenText } from './token-text.ts';
 
 export interface LoadedModel {

@@ -1,6 +1,6 @@
 /** Log probabilities as callers see them, from raw logits. */
 import type { TokenLogprob } from '../protocol/generation.ts';
-import type { RawLogits } from './binding.ts';
+import type { RawLogits } from './native.ts';
 import type { TokenText } from './token-text.ts';
 
 /**

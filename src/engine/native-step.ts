@@ -6,9 +6,9 @@
  * that computed them has succeeded.
  */
 import type { TokenLogprob } from '../protocol/generation.ts';
-import type { NativeContext } from './binding.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import { tokenLogprob } from './logprobs.ts';
+import type { NativeContext } from './native.ts';
 import type { Outbox } from './outbox.ts';
 import type { Sequence } from './sequence.ts';
 

@@ -1,9 +1,9 @@
 /** Opens a request: prompts, grammar and one sequence per choice. */
 import { UnbusyError } from '../core/errors.ts';
 import type { AnswerFormat } from '../protocol/generation.ts';
-import type { NativeGrammar } from './binding.ts';
 import { grammarForSchema, jsonObjectGrammar } from './grammar/json-schema.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import type { NativeGrammar } from './native.ts';
 import { preparePrompts } from './prompt.ts';
 import type { EngineRequest } from './protocol.ts';
 import type { RunningRequest } from './running-request.ts';

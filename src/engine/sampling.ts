@@ -6,7 +6,7 @@
  * each can be had alone.
  */
 import type { Sampling } from '../protocol/generation.ts';
-import type { SamplerSettings } from './binding.ts';
+import type { SamplerSettings } from './native.ts';
 
 /** DeepSeek-R1's model card, "Usage Recommendations". */
 export const defaultSampling = { temperature: 0.6, topP: 0.95 } as const;

@@ -11,8 +11,8 @@
 import type { FinishReason, GenerationEvent, TokenLogprob } from '../protocol/generation.ts';
 import { r1ThinkTags } from '../protocol/reasoning.ts';
 import { type AnswerText, createAnswerText } from './answer-text.ts';
-import type { NativeGrammar, NativeSampler } from './binding.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import type { NativeGrammar, NativeSampler } from './native.ts';
 import type { PreparedPrompt } from './prompt.ts';
 import type { RunningRequest } from './running-request.ts';
 import { samplerSettings } from './sampling.ts';

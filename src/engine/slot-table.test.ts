@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { NativeContext } from './binding.ts';
+import type { NativeContext } from './native.ts';
 import { createSlotTable, type Slot } from './slot-table.ts';
 
 const slotCount = 6;

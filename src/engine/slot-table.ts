@@ -12,7 +12,7 @@ import {
   planCompaction,
   type SlotView,
 } from '../policy/batching/slots.ts';
-import type { NativeContext } from './binding.ts';
+import type { NativeContext } from './native.ts';
 
 /** One slot. `tokens[0 … length)` are in the KV cache. */
 export interface Slot extends SlotView {

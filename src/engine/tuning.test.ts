@@ -3,8 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { type Binding, loadBinding } from './binding.ts';
+import { loadBinding } from './binding.ts';
 import { modelPath } from './engine-fixture.ts';
+import type { Binding } from './native.ts';
 import { chooseTuning, threadCandidates } from './tuning.ts';
 
 const cacheDir = mkdtempSync(join(tmpdir(), 'unbusy-tuning-'));

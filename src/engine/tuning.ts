@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
-import type { Binding, NativeContext, NativeModel } from './binding.ts';
+import type { Binding, NativeContext, NativeModel } from './native.ts';
 import { smallModelBytes } from './replicas.ts';
 
 export interface Tuning {
