@@ -87,6 +87,7 @@ describe('request for an upstream', () => {
     assert.deepEqual(encode(request, { engine: 'llama-server', model: 'm' }), {
       model: 'm',
       reasoning_format: 'none',
+      thinking_budget_tokens: 9,
     });
     const other = wired('{"model":"m","thinking_token_budget":9}', {
       reasoning: { placement: 'separate', maxTokens: 9 },

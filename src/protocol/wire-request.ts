@@ -61,11 +61,11 @@ function changesFor(body: Readonly<Body>, request: GenerationRequest, target: Wi
   if (body['model'] !== target.model) changes['model'] = target.model;
   if ('deterministic' in body) changes['deterministic'] = undefined;
   if ('reasoning' in body) changes['reasoning'] = undefined;
-  const budget = request.reasoning.maxTokens;
-  if (budget !== undefined && target.engine === 'vllm') {
-    if (body['thinking_token_budget'] !== budget) changes['thinking_token_budget'] = budget;
-  } else if ('thinking_token_budget' in body) {
-    changes['thinking_token_budget'] = undefined;
+  const wanted = budgetField(request, target);
+  if ('thinking_token_budget' in body) changes['thinking_token_budget'] = undefined;
+  for (const name in wanted) {
+    if (body[name] === wanted[name]) delete changes[name];
+    else changes[name] = wanted[name];
   }
   if (target.engine !== 'llama-server' && 'reasoning_format' in body) {
     changes['reasoning_format'] = undefined;
@@ -75,6 +75,14 @@ function changesFor(body: Readonly<Body>, request: GenerationRequest, target: Wi
     changes['messages'] = messages.map(withoutThought);
   }
   return changes;
+}
+
+/** Where the engine can close a thought after so many tokens, in its own words. */
+function budgetField({ reasoning }: GenerationRequest, { engine }: WireTarget): Body {
+  if (reasoning.maxTokens === undefined) return {};
+  if (engine === 'vllm') return { thinking_token_budget: reasoning.maxTokens };
+  if (engine === 'llama-server') return { thinking_budget_tokens: reasoning.maxTokens };
+  return {};
 }
 
 /** DeepSeek refuses an R1 request whose history holds thoughts, and R1's template drops them. */
@@ -110,8 +118,7 @@ function changed(body: Readonly<Body>, bytes: Uint8Array, changes: Body): Uint8A
 }
 
 function buildBody(request: GenerationRequest, dialect: Dialect, target: WireTarget): Body {
-  const { sampling, reasoning, stream } = request;
-  const vllm = target.engine === 'vllm';
+  const { sampling, stream } = request;
   return {
     model: target.model,
     ...(dialect === 'chat' ? chatFields(request, target) : completionFields(request)),
@@ -128,7 +135,7 @@ function buildBody(request: GenerationRequest, dialect: Dialect, target: WireTar
     seed: sampling.seed,
     stop: request.stop.length > 0 ? request.stop : undefined,
     response_format: responseFormat(request),
-    thinking_token_budget: vllm ? reasoning.maxTokens : undefined,
+    ...budgetField(request, target),
     stream: stream ? true : undefined,
     stream_options: stream ? { include_usage: true } : undefined,
   };

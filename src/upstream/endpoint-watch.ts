@@ -2,8 +2,8 @@
  * Keeps an endpoint's status: probes it until it answers, again and again with back-off while it
  * does not, and lightly while it does.
  *
- * A refused connection takes it out at once. Silence does so only after several probes, because a
- * full engine answers slowly (B5). Owns the state, the facts and one timer.
+ * A refused connection takes it out at once. Silence does so only after several probes during which
+ * it said nothing to anybody, because a full engine answers slowly (B5). Owns the state, the facts and one timer.
  */
 import type { Clock, Timer, UpstreamState } from '../protocol/ports.ts';
 import type { TelemetrySink } from '../protocol/telemetry.ts';
@@ -133,7 +133,9 @@ export class EndpointWatch {
   }
 
   #missed({ kind, message }: ProbeFailure): void {
-    this.#silentProbes = kind === 'silent' ? this.#silentProbes + 1 : 0;
+    const { client, clock } = this.#options;
+    const speaking = clock.now() - client.lastReadAtMs < READY_INTERVAL_MS;
+    this.#silentProbes = kind === 'silent' && !speaking ? this.#silentProbes + 1 : 0;
     const patient = kind === 'silent' && this.#silentProbes < SILENT_PROBES_MAX;
     if (this.#state === 'ready' && patient) return;
     // Until it has answered once nobody can say that it is down: weights load for minutes.

@@ -68,6 +68,8 @@ export interface FakeUpstream {
   behave(behaviour: FakeBehaviour | ((request: FakeRequest) => FakeBehaviour)): void;
   /** While true llama-server and SGLang say that they load. */
   setLoading(loading: boolean): void;
+  /** While true nothing beside generation is answered, as by an engine that is overrun. */
+  setSilent(silent: boolean): void;
   /** Closes the port and every connection: from now on connections are refused. */
   close(): Promise<void>;
 }
@@ -77,7 +79,13 @@ export async function createFakeUpstream(options: FakeUpstreamOptions = {}): Pro
   const engine = options.engine ?? 'openai';
   const model = options.model ?? 'deepseek-r1';
   let behaviour = options.behaviour ?? { kind: 'answer' };
-  const state = { requests: [] as FakeRequest[], inFlight: 0, aborted: 0, loading: false };
+  const state = {
+    requests: [] as FakeRequest[],
+    inFlight: 0,
+    aborted: 0,
+    loading: false,
+    silent: false,
+  };
 
   async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = await readRequest(incoming);
@@ -86,6 +94,7 @@ export async function createFakeUpstream(options: FakeUpstreamOptions = {}): Pro
       return;
     }
     if (request.method !== 'POST' || !request.path.endsWith('/completions')) {
+      if (state.silent) return;
       const { contextTokens, slots } = options;
       const side = { engine, model, contextTokens, slots, loading: state.loading };
       const { status, body } = fakeSideAnswer(side, request);
@@ -125,6 +134,9 @@ export async function createFakeUpstream(options: FakeUpstreamOptions = {}): Pro
     },
     setLoading(loading) {
       state.loading = loading;
+    },
+    setSilent(silent) {
+      state.silent = silent;
     },
     close: () => closeServer(server),
   };

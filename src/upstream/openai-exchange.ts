@@ -6,7 +6,7 @@
  * also one that comes after a 200. From then on a stream's bytes pass without being looked at.
  */
 import { assertNever, UnbusyError } from '../core/errors.ts';
-import type { GenerationEvent, GenerationRequest } from '../protocol/generation.ts';
+import type { Dialect, GenerationEvent, GenerationRequest } from '../protocol/generation.ts';
 import type {
   Exchange,
   OutputForm,
@@ -18,7 +18,7 @@ import { GIVEN_UP_REASONS } from '../protocol/sse-scanner.ts';
 import { ChunkScan } from '../protocol/wire-chunk.ts';
 import { createWireEvents, type WireEvents } from '../protocol/wire-events.ts';
 import { skipSpace } from '../protocol/wire-json.ts';
-import type { EncodedRequest, WireEngine } from '../protocol/wire-request.ts';
+import type { WireEngine } from '../protocol/wire-request.ts';
 import type { HttpClient } from './http1/http-client.ts';
 import type { HttpExchange, HttpFailure, HttpHandler } from './http1/http-exchange.ts';
 import type { ResponseHead } from './http1/response-head.ts';
@@ -47,7 +47,8 @@ export interface OpenAiExchangeOptions {
   readonly engine: WireEngine;
   readonly client: HttpClient;
   readonly request: GenerationRequest;
-  readonly encoded: EncodedRequest;
+  readonly dialect: Dialect;
+  readonly addsUsage: boolean;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly output: OutputForm;
@@ -77,17 +78,17 @@ export class OpenAiExchange implements Exchange, HttpHandler {
   #bodyLength = 0;
 
   /** Throws a `TypeError` where the client cannot send the request. */
-  constructor(options: OpenAiExchangeOptions, handler: UpstreamHandler) {
+  constructor(options: OpenAiExchangeOptions, body: Uint8Array, handler: UpstreamHandler) {
     this.#options = options;
     this.#handler = handler;
-    const { client, request, timeouts, encoded, path, headers } = options;
+    const { client, request, timeouts, path, headers } = options;
     const patienceMs = request.stream ? timeouts.firstTokenMs : timeouts.totalMs;
     this.#http = client.request(
       {
         method: 'POST',
         path,
         headers,
-        body: encoded.body,
+        body,
         firstByteMs: patienceMs,
         idleMs: patienceMs,
       },
@@ -230,13 +231,12 @@ export class OpenAiExchange implements Exchange, HttpHandler {
   }
 
   #openStream(read: WireRead, { held, model, namesReasoning }: OpenVerdict): void {
-    const { output, timeouts, encoded, engine } = this.#options;
+    const { output, timeouts, dialect, addsUsage, engine } = this.#options;
     this.#mode = output;
     this.#http.setIdleMs(timeouts.idleMs);
-    if (output === 'events') this.#wireEvents = createWireEvents(encoded.dialect);
+    if (output === 'events') this.#wireEvents = createWireEvents(dialect);
     // vLLM may begin with an answer's first words and still have a thought to come.
     const renamesReasoning = namesReasoning || engine === 'vllm';
-    const { addsUsage } = encoded;
     const form = { form: output, streaming: true } as const;
     this.#handler.onStart({ ...form, model, renamesReasoning, addsUsage });
     for (const one of held === undefined ? [read] : [held, read]) {
@@ -290,9 +290,7 @@ export class OpenAiExchange implements Exchange, HttpHandler {
     const model = stringAt(buffer, scan.modelStart, scan.modelEnd);
     this.#mode = 'passed';
     if (output === 'events' || request.stream) {
-      const events = createWireEvents(this.#options.encoded.dialect).body(
-        buffer.subarray(start, end),
-      );
+      const events = createWireEvents(this.#options.dialect).body(buffer.subarray(start, end));
       this.#handler.onStart({ form: 'events', streaming: request.stream, model });
       if (this.#told()) this.#handler.onEvents(events);
     } else {

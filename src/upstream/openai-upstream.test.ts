@@ -30,19 +30,20 @@ function silentTelemetry(states: string[] = []): TelemetrySink {
   };
 }
 
+const MINIMAL: OpenAiUpstreamOptions = {
+  name: 'e1',
+  url: 'http://127.0.0.1:1',
+  timeouts: TIMEOUTS,
+  clock: createSystemClock(),
+  telemetry: silentTelemetry(),
+};
+
 function upstreamFor(
   t: TestContext,
   url: string,
   options: Partial<OpenAiUpstreamOptions> = {},
 ): Upstream {
-  const upstream = createOpenAiUpstream({
-    name: 'e1',
-    url,
-    timeouts: TIMEOUTS,
-    clock: createSystemClock(),
-    telemetry: silentTelemetry(),
-    ...options,
-  });
+  const upstream = createOpenAiUpstream({ ...MINIMAL, url, ...options });
   t.after(() => upstream.close());
   return upstream;
 }
@@ -250,9 +251,40 @@ describe('OpenAI upstream', () => {
       const started = upstream.start();
       await upstream.close();
       await assert.rejects(started, /e1 has been closed/);
-      for (const url of ['', 'host:8000', 'ftp://host']) {
+      for (const url of ['', 'host:8000', 'ftp://host', 'http://h/v1?a=b', 'http://u:p@h']) {
         assert.throws(() => upstreamFor(t, url), { code: 'invalid_config' });
       }
+    });
+
+    it('refuses a key that cannot be sent, without showing it', () => {
+      assert.throws(
+        () => createOpenAiUpstream({ ...MINIMAL, key: 'secret\n' }),
+        (error: Error) =>
+          /header authorization/.test(error.message) && !/secret/.test(error.message),
+      );
+    });
+
+    it('stays ready while a silent engine still speaks to callers, and not for ever (B5)', async (t) => {
+      const clock = createVirtualClock();
+      const answer = Array<string>(100_000).fill('x');
+      const timeouts = { ...TIMEOUTS, idleMs: 60_000 };
+      const behaviour: FakeBehaviour = { kind: 'answer', answer, paceMs: 1 };
+      const { fake, upstream } = await pair(t, { behaviour }, { clock, timeouts });
+      let reads = 0;
+      const { exchange } = dispatch(upstream, chat({ stream: true }), 'bytes', () => {
+        reads += 1;
+      });
+      await until(() => reads > 0);
+      fake.setSilent(true);
+      for (let probe = 0; probe < 10; probe += 1) {
+        const before = reads;
+        clock.advance(5000);
+        await until(() => reads > before);
+      }
+      assert.equal(upstream.status().state, 'ready');
+      exchange.abort();
+      await advanceUntil(clock, () => upstream.status().state === 'down');
+      assert.match(upstream.status().reason ?? '', /no answer began within 5000 ms/);
     });
 
     it('takes the operator’s word for a model that the endpoint does not list', async (t) => {

@@ -12,6 +12,7 @@ import type {
   Exchange,
   OutputForm,
   Upstream,
+  UpstreamError,
   UpstreamHandler,
   UpstreamStatus,
 } from '../protocol/ports.ts';
@@ -19,7 +20,12 @@ import type { TelemetrySink } from '../protocol/telemetry.ts';
 import { encodeWireRequest, type WireEngine } from '../protocol/wire-request.ts';
 import { EndpointWatch } from './endpoint-watch.ts';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from './http1/http-client.ts';
-import { type AttemptTimeouts, OpenAiExchange } from './openai-exchange.ts';
+import { encodeRequest } from './http1/request-bytes.ts';
+import {
+  type AttemptTimeouts,
+  OpenAiExchange,
+  type OpenAiExchangeOptions,
+} from './openai-exchange.ts';
 import { createSideCalls } from './openai-side-calls.ts';
 
 export interface OpenAiUpstreamOptions {
@@ -45,7 +51,7 @@ export interface OpenAiUpstreamOptions {
 /** Enough to keep a large engine busy, few enough that its own queue stays short. */
 const CONCURRENCY_WHEN_UNKNOWN = 64;
 
-/** Throws `UnbusyError` `invalid_config` where the url is none. */
+/** Throws `UnbusyError` `invalid_config` where the url, key or headers cannot be used. */
 export function createOpenAiUpstream(options: OpenAiUpstreamOptions): Upstream {
   return new OpenAiUpstream(options);
 }
@@ -68,6 +74,7 @@ class OpenAiUpstream implements Upstream {
     const { name, clock, timeouts, upstreamModel, telemetry, tls } = options;
     const url = parseUrl(name, options.url);
     const headers = requestHeaders(options);
+    checkHeaders(name, headers, url.host);
     const client = createHttpClient({ origin: url, clock, connectMs: timeouts.connectMs, tls });
     const engine = options.kind === 'openai' ? undefined : options.kind;
     const probe = { client, url, headers, upstreamModel, engine };
@@ -107,25 +114,30 @@ class OpenAiUpstream implements Upstream {
   }
 
   dispatch(request: GenerationRequest, output: OutputForm, handler: UpstreamHandler): Exchange {
-    if (output === 'events' && request.tools.length > 0) return refuseTools(handler);
+    if (output === 'events' && request.tools.length > 0) return refuseLater(handler, TOOLS_REFUSED);
     const { engine = 'openai', apiBase = '/v1' } = this.#watch.facts ?? {};
-    const encoded = encodeWireRequest(request, { engine, model: this.#modelFor(request.model) });
-    return new OpenAiExchange(
-      {
-        endpoint: this.name,
-        engine,
-        client: this.#client,
-        request,
-        encoded,
-        path: apiBase + encoded.path,
-        headers: { ...this.#headers, 'x-request-id': request.id },
-        output,
-        timeouts: this.#options.timeouts,
-        now: this.#now,
-        onUnavailable: this.#doubt,
-      },
-      handler,
-    );
+    const target = { engine, model: this.#modelFor(request.model) };
+    const { dialect, path, body, addsUsage } = encodeWireRequest(request, target);
+    const options: OpenAiExchangeOptions = {
+      endpoint: this.name,
+      engine,
+      client: this.#client,
+      request,
+      dialect,
+      addsUsage,
+      path: apiBase + path,
+      headers: { ...this.#headers, 'x-request-id': request.id },
+      output,
+      timeouts: this.#options.timeouts,
+      now: this.#now,
+      onUnavailable: this.#doubt,
+    };
+    try {
+      return new OpenAiExchange(options, body, handler);
+    } catch (thrown) {
+      if (!(thrown instanceof TypeError)) throw thrown;
+      return refuseLater(handler, unsendable(this.name, thrown));
+    }
   }
 
   close(): Promise<void> {
@@ -155,25 +167,40 @@ class OpenAiUpstream implements Upstream {
 }
 
 /** Tool calls have no event form, and a caller who waits for them must not lose them silently. */
-function refuseTools(handler: UpstreamHandler): Exchange {
+const TOOLS_REFUSED: UpstreamError = {
+  stage: 'not_placed',
+  error: new UnbusyError(
+    'invalid_request',
+    'unsupported_parameter',
+    'tools cannot be combined with a thought placed inside of the content',
+    { param: 'tools', retryable: false },
+  ),
+  callerFault: true,
+};
+
+/** The endpoint has been closed here meanwhile, or its request cannot be written as HTTP. */
+function unsendable(endpoint: string, cause: TypeError): UpstreamError {
+  const message = `endpoint ${endpoint}: ${cause.message}`;
+  const code = 'upstream_unavailable';
+  return {
+    stage: 'not_placed',
+    error: new UnbusyError(code, code, message, { cause }),
+    callerFault: false,
+  };
+}
+
+/** A handler is never called from within `dispatch`. */
+function refuseLater(handler: UpstreamHandler, failure: UpstreamError): Exchange {
   let over = false;
   queueMicrotask(() => {
-    if (over) return;
-    const error = new UnbusyError(
-      'invalid_request',
-      'unsupported_parameter',
-      'tools cannot be combined with a thought placed inside of the content',
-      { param: 'tools', retryable: false },
-    );
-    handler.onError({ stage: 'not_placed', error, callerFault: true });
+    if (!over) handler.onError(failure);
   });
-  const nothing = () => {};
   return {
     abort() {
       over = true;
     },
-    pause: nothing,
-    resume: nothing,
+    pause() {},
+    resume() {},
   };
 }
 
@@ -185,13 +212,29 @@ function requestHeaders(options: OpenAiUpstreamOptions): Readonly<Record<string,
   };
 }
 
+/** Also refuses what would be left out of every request: a query, a fragment, a password. */
 function parseUrl(name: string, text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  throw new UnbusyError(
-    'invalid_request',
-    'invalid_config',
-    `endpoints.${name}.url: ${JSON.stringify(text)} is not an http:// or https:// URL`,
-    { param: `endpoints.${name}.url` },
-  );
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    throw invalidConfig(`endpoints.${name}.url`, 'is not an http:// or https:// URL');
+  }
+  if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    const allowed = 'may have a scheme, a host, a port and a path only; a key goes into `key`';
+    throw invalidConfig(`endpoints.${name}.url`, allowed);
+  }
+  return url;
+}
+
+/** Headers that cannot be sent are found now and not with the first request. */
+function checkHeaders(name: string, headers: Readonly<Record<string, string>>, host: string): void {
+  try {
+    encodeRequest({ method: 'GET', path: '/', headers, firstByteMs: 0, idleMs: 0 }, host);
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError)) throw thrown;
+    throw invalidConfig(`endpoints.${name}`, thrown.message);
+  }
+}
+
+function invalidConfig(param: string, what: string): UnbusyError {
+  return new UnbusyError('invalid_request', 'invalid_config', `${param}: ${what}`, { param });
 }

@@ -26,6 +26,8 @@ const KEEP_ALIVE_MARGIN_MS = 1000;
 export class ConnectionPool {
   /** What the last read brought; valid within the callback of that read. */
   readonly marks = new ReadMarks();
+  /** When bytes last came on any connection; set by the exchanges. */
+  lastReadAtMs = Number.NEGATIVE_INFINITY;
   readonly #options: ConnectionPoolOptions;
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   readonly #open = new Set<Connection>();

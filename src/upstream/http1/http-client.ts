@@ -34,6 +34,8 @@ export interface HttpClient {
    * `TypeError` where the request cannot be written as one.
    */
   request(request: HttpRequest, handler: HttpHandler): HttpExchange;
+  /** When the server last said anything on any connection; −Infinity: never. */
+  readonly lastReadAtMs: number;
   /** Connections there are now. */
   readonly connections: { readonly open: number; readonly idle: number };
   /** Ends every exchange with a failure and closes all connections. */
@@ -53,7 +55,11 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       if (pool.closed) throw new TypeError('the HTTP client has been closed');
       const bytes = encodeRequest(request, origin.host);
       const { firstByteMs, idleMs } = request;
-      return new PooledExchange({ pool, clock, bytes, connectMs, firstByteMs, idleMs }, handler);
+      const limits = { connectMs, firstByteMs, idleMs };
+      return new PooledExchange({ pool, clock, ...limits }, bytes, handler);
+    },
+    get lastReadAtMs() {
+      return pool.lastReadAtMs;
     },
     get connections() {
       return { open: pool.openCount, idle: pool.idleCount };

@@ -52,8 +52,6 @@ export interface HttpExchange extends Exchange {
 export interface ExchangeOptions {
   readonly pool: ConnectionPool;
   readonly clock: Clock;
-  /** The whole request. */
-  readonly bytes: Buffer;
   readonly connectMs: number;
   readonly firstByteMs: number;
   readonly idleMs: number;
@@ -76,10 +74,11 @@ export class PooledExchange implements HttpExchange, ConnectionUser {
   #limitMs = 0;
   #progressAtMs = 0;
 
-  constructor(options: ExchangeOptions, handler: HttpHandler) {
+  /** `requestBytes`: the whole request. */
+  constructor(options: ExchangeOptions, requestBytes: Buffer, handler: HttpHandler) {
     this.#options = options;
     this.#handler = handler;
-    this.#requestBytes = options.bytes;
+    this.#requestBytes = requestBytes;
     this.#idleMs = options.idleMs;
     const idle = options.pool.takeIdle(this);
     if (idle === undefined) {
@@ -87,7 +86,7 @@ export class PooledExchange implements HttpExchange, ConnectionUser {
       this.#watch(options.connectMs);
     } else {
       this.#connection = idle;
-      this.#send(options.bytes);
+      this.#send(requestBytes);
     }
   }
 
@@ -123,12 +122,14 @@ export class PooledExchange implements HttpExchange, ConnectionUser {
 
   onParsed(parser: ResponseParser): void {
     if (this.#phase === 'over') return;
+    const { pool, clock } = this.#options;
+    pool.lastReadAtMs = clock.now();
     if (this.#phase !== 'receiving') {
       this.#phase = 'receiving';
       this.#requestBytes = undefined;
       this.#watch(this.#idleMs);
     } else {
-      this.#progressAtMs = this.#options.clock.now();
+      this.#progressAtMs = pool.lastReadAtMs;
     }
     const head = parser.head;
     if (head === undefined) return;
@@ -137,13 +138,13 @@ export class PooledExchange implements HttpExchange, ConnectionUser {
       this.#handler.onHead(head);
     }
     if (this.#isOver()) return;
-    const { marks } = this.#options.pool;
+    const { marks } = pool;
     if (marks.spanCount > 0) this.#handler.onRead(marks);
     if (this.#isOver() || !parser.complete) return;
     const reusable = head.keepAlive && !parser.excess && this.#connection.usable;
     if (this.#paused) this.#connection.resume();
     this.#finish();
-    if (reusable) this.#options.pool.release(this.#connection, head);
+    if (reusable) pool.release(this.#connection, head);
     else this.#connection.destroy();
     this.#handler.onEnd();
   }
