@@ -329,7 +329,7 @@ class PoolTicket implements Ticket {
     if (usage === undefined) predictor.forget(this.id, options.clock.now());
     else predictor.observeEnd(this.id, options.clock.now());
     const used = usage === undefined ? 0 : usage.promptTokens + usage.completionTokens;
-    this.#pool.judged(() => queue.charge(this, used - this.costTokens));
+    this.#pool.judged(() => queue.settle(this, used - this.costTokens));
   }
 
   /** An endpoint that placed nothing is left alone for as long as it asked, else a little longer each time. */

@@ -2,13 +2,15 @@
  * What every way of relaying an answer has in common (`choose-relay.ts` says which there are).
  *
  * Whatever the mode, nothing of an answer reaches the caller before there is content in it, and
- * what was delivered is known.
+ * what was delivered is known. One object per answer, hence classes: an object literal with getters
+ * gets a hidden class of its own, which keeps the whole answer alive until a full collection.
  */
 import { UnbusyError } from '../../core/errors.ts';
 import type { CallerReply, ReplyHead } from '../../protocol/caller.ts';
 import type { GenerationEvent, GenerationRequest, Usage } from '../../protocol/generation.ts';
 import type { UpstreamEnd, UpstreamStart, WireRead } from '../../protocol/ports.ts';
 import type { RelayMode } from '../../protocol/telemetry.ts';
+import type { WirePatch } from '../../protocol/wire-patch.ts';
 
 export interface AnswerRelay {
   readonly mode: RelayMode;
@@ -46,6 +48,17 @@ export const noUsage: Usage = {
 
 /** The warning for a limit that ended the answer inside its thought (B11). */
 export const cutInThought = 'cut-in-thought';
+
+/** What must change in the upstream's bytes; undefined where nothing does. */
+export function wirePatch({ start, request, reply }: AnswerRelayOptions): WirePatch | undefined {
+  const renamed = start.model !== undefined && start.model !== request.model;
+  const patch: WirePatch = {
+    ...(renamed ? { model: request.model } : {}),
+    ...(start.renamesReasoning ? { renameReasoning: true } : {}),
+    ...(start.addsUsage && !reply.wantsUsage ? { dropUsage: true } : {}),
+  };
+  return Object.keys(patch).length === 0 ? undefined : patch;
+}
 
 /** The upstream ended its answer without saying that it was complete. */
 export function cutAnswer(why: string): RelayEnd {

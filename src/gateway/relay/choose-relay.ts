@@ -5,12 +5,12 @@
  * other protocols and for engines that speak in events.
  */
 import type { AnswerRelay, AnswerRelayOptions } from './answer-relay.ts';
-import { createEventRelay } from './event-relay.ts';
-import { createJsonRelay } from './json-relay.ts';
-import { createStreamBytesRelay } from './stream-bytes-relay.ts';
+import { EventRelay } from './event-relay.ts';
+import { JsonRelay } from './json-relay.ts';
+import { StreamBytesRelay } from './stream-bytes-relay.ts';
 
 /** The relay for an answer that has just started. */
 export function createAnswerRelay(options: AnswerRelayOptions): AnswerRelay {
-  if (options.start.form === 'events') return createEventRelay(options);
-  return options.start.streaming ? createStreamBytesRelay(options) : createJsonRelay(options);
+  if (options.start.form === 'events') return new EventRelay(options);
+  return options.start.streaming ? new StreamBytesRelay(options) : new JsonRelay(options);
 }

@@ -4,88 +4,85 @@
  * A stream is begun with its first content. For a caller who waits for the whole answer, events
  * are kept here until the end, so that a failed attempt leaves no trace in the reply.
  */
-
 import { assertNever } from '../../core/errors.ts';
 import type { GenerationEvent, Usage } from '../../protocol/generation.ts';
+import type { UpstreamEnd } from '../../protocol/ports.ts';
 import {
   type AnswerRelay,
   type AnswerRelayOptions,
   cutAnswer,
   cutInThought,
   noUsage,
+  type RelayEnd,
 } from './answer-relay.ts';
 
-export function createEventRelay(options: AnswerRelayOptions): AnswerRelay {
-  const { start, request, reply } = options;
-  const model = start.model ?? request.model;
-  const choices = request.inputs.length * request.choicesPerInput;
-  let held: GenerationEvent[] = [];
-  let finishedChoices = 0;
-  let tokensSeen = 0;
-  let delivered = false;
-  let warning: string | undefined;
-  let usage: Usage | undefined;
+export class EventRelay implements AnswerRelay {
+  readonly mode = 'translate';
+  delivered = false;
+  tokensSeen = 0;
+  usage: Usage | undefined;
+  warning: string | undefined;
+  readonly #options: AnswerRelayOptions;
+  readonly #model: string;
+  #held: GenerationEvent[] = [];
+  #finishedChoices = 0;
 
-  function note(event: GenerationEvent): void {
+  constructor(options: AnswerRelayOptions) {
+    this.#options = options;
+    this.#model = options.start.model ?? options.request.model;
+  }
+
+  read(): void {
+    throw new Error('an upstream that answers in events sent bytes');
+  }
+
+  events(events: readonly GenerationEvent[]): void {
+    for (const event of events) {
+      this.#note(event);
+      this.#held.push(event);
+    }
+    if (this.#options.reply.streaming && this.tokensSeen > 0) this.#flush();
+  }
+
+  end(end: UpstreamEnd): RelayEnd {
+    const { request, reply, head, closingComment } = this.#options;
+    if (end.usage !== undefined) this.usage = end.usage;
+    const choices = request.inputs.length * request.choicesPerInput;
+    if (this.#finishedChoices < choices) {
+      return cutAnswer(`${this.#finishedChoices} of ${choices} choices have a finish reason`);
+    }
+    if (reply.streaming) this.#flush();
+    else reply.events(this.#held);
+    this.delivered = true;
+    const comment = reply.streaming ? closingComment(this.warning) : undefined;
+    const usage = this.usage ?? noUsage;
+    reply.finish(head(this.#model, this.warning), { usage, comment });
+    return { kind: 'complete' };
+  }
+
+  #note(event: GenerationEvent): void {
     switch (event.kind) {
       case 'delta':
-        if (event.text !== '') tokensSeen += 1;
+        if (event.text !== '') this.tokensSeen += 1;
         return;
       case 'finish':
-        finishedChoices += 1;
-        if (event.cutInThought) warning = cutInThought;
+        this.#finishedChoices += 1;
+        if (event.cutInThought) this.warning = cutInThought;
         return;
       case 'usage':
-        usage = event.usage;
+        this.usage = event.usage;
         return;
       default:
         assertNever(event);
     }
   }
 
-  function flush(): void {
-    if (held.length === 0) return;
-    if (!reply.begun) reply.begin(options.head(model, warning));
-    reply.events(held);
-    held = [];
-    delivered = true;
+  #flush(): void {
+    if (this.#held.length === 0) return;
+    const { reply, head } = this.#options;
+    if (!reply.begun) reply.begin(head(this.#model, this.warning));
+    reply.events(this.#held);
+    this.#held = [];
+    this.delivered = true;
   }
-
-  return {
-    mode: 'translate',
-    get delivered() {
-      return delivered;
-    },
-    get tokensSeen() {
-      return tokensSeen;
-    },
-    get usage() {
-      return usage;
-    },
-    get warning() {
-      return warning;
-    },
-    read() {
-      throw new Error('an upstream that answers in events sent bytes');
-    },
-    events(events) {
-      for (const event of events) {
-        note(event);
-        held.push(event);
-      }
-      if (reply.streaming && tokensSeen > 0) flush();
-    },
-    end(end) {
-      if (end.usage !== undefined) usage = end.usage;
-      if (finishedChoices < choices) {
-        return cutAnswer(`${finishedChoices} of ${choices} choices have a finish reason`);
-      }
-      if (reply.streaming) flush();
-      else reply.events(held);
-      delivered = true;
-      const comment = reply.streaming ? options.closingComment(warning) : undefined;
-      reply.finish(options.head(model, warning), { usage: usage ?? noUsage, comment });
-      return { kind: 'complete' };
-    },
-  };
 }

@@ -5,108 +5,95 @@
  * fails can be replaced; beyond `preambleBytesMax` they go out as they are.
  */
 import { UnbusyError } from '../../core/errors.ts';
-import type { CallerReply } from '../../protocol/caller.ts';
-import type { GenerationRequest, Usage } from '../../protocol/generation.ts';
-import type { UpstreamStart } from '../../protocol/ports.ts';
-import type { WirePatch } from '../../protocol/wire-patch.ts';
+import type { Usage } from '../../protocol/generation.ts';
+import type { WireRead } from '../../protocol/ports.ts';
 import {
   type AnswerRelay,
   type AnswerRelayOptions,
   cutAnswer,
   cutInThought,
   noUsage,
+  type RelayEnd,
+  wirePatch,
 } from './answer-relay.ts';
-import { createStreamRelay } from './stream-relay.ts';
+import { createStreamRelay, type StreamRelay } from './stream-relay.ts';
 
 /** Far more than a role chunk and keep-alive comments need. */
 const preambleBytesMax = 64 * 1024;
 
-export function createStreamBytesRelay(options: AnswerRelayOptions): AnswerRelay {
-  const { start, request, reply } = options;
-  const patch = wirePatch(start, request, reply);
-  const relay = createStreamRelay({
-    patch,
-    closingComment: () => options.closingComment(warning()),
-    choices: request.inputs.length * request.choicesPerInput,
-  });
-  const { marks } = relay;
-  let preamble: Uint8Array[] = [];
-  let preambleBytes = 0;
-  let delivered = false;
+export class StreamBytesRelay implements AnswerRelay {
+  readonly mode: 'raw' | 'patch';
+  delivered = false;
+  readonly #options: AnswerRelayOptions;
+  readonly #relay: StreamRelay;
+  #preamble: Uint8Array[] = [];
+  #preambleBytes = 0;
 
-  function warning(): string | undefined {
-    return marks.cutInThought ? cutInThought : undefined;
+  constructor(options: AnswerRelayOptions) {
+    this.#options = options;
+    const { request, reply } = options;
+    const patch = wirePatch(options);
+    this.mode = patch === undefined ? 'raw' : 'patch';
+    this.#relay = createStreamRelay({
+      patch,
+      // A head that is still to be sent will say it all.
+      closingComment: () => (reply.begun ? options.closingComment(this.warning) : undefined),
+      choices: request.inputs.length * request.choicesPerInput,
+    });
   }
 
-  function usage(): Usage | undefined {
-    if (marks.usage !== undefined || marks.contentEvents === 0) return marks.usage;
-    // The upstream told none, or was cut: what was seen is counted instead.
-    return { ...noUsage, completionTokens: marks.contentEvents };
+  get tokensSeen(): number {
+    return this.#relay.marks.contentEvents;
   }
 
-  function begin(): void {
-    delivered = true;
-    if (!reply.begun) reply.begin(options.head(request.model, warning()));
-    for (const held of preamble) reply.bytes(held);
-    preamble = [];
+  /** Where the upstream told none, or was cut, what was seen is counted instead. */
+  get usage(): Usage | undefined {
+    const { usage, contentEvents } = this.#relay.marks;
+    if (usage !== undefined || contentEvents === 0) return usage;
+    return { ...noUsage, completionTokens: contentEvents };
   }
 
-  function send(bytes: Uint8Array): void {
-    if (delivered) {
-      reply.bytes(bytes);
+  get warning(): string | undefined {
+    return this.#relay.marks.cutInThought ? cutInThought : undefined;
+  }
+
+  read(read: WireRead): void {
+    const bytes = this.#relay.push(read);
+    if (bytes !== undefined) this.#send(bytes);
+    if (this.#relay.fault === undefined) return;
+    const { why } = this.#relay.finish();
+    throw new UnbusyError('upstream_failed', 'upstream_cut', why);
+  }
+
+  events(): void {
+    throw new Error('an upstream that answers in bytes sent events');
+  }
+
+  end(): RelayEnd {
+    const { request, reply, head } = this.#options;
+    const { bytes, complete, why } = this.#relay.finish();
+    if (!complete) return cutAnswer(why);
+    if (bytes !== undefined) this.#send(bytes);
+    if (!this.delivered) this.#begin();
+    reply.finish(head(request.model, this.warning), { usage: this.usage ?? noUsage });
+    return { kind: 'complete' };
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.delivered) {
+      this.#options.reply.bytes(bytes);
       return;
     }
-    preamble.push(bytes);
-    preambleBytes += bytes.length;
-    if (marks.firstContent || preambleBytes > preambleBytesMax) begin();
+    this.#preamble.push(bytes);
+    this.#preambleBytes += bytes.length;
+    if (this.#relay.marks.firstContent || this.#preambleBytes > preambleBytesMax) this.#begin();
   }
 
-  return {
-    mode: patch === undefined ? 'raw' : 'patch',
-    get delivered() {
-      return delivered;
-    },
-    get tokensSeen() {
-      return marks.contentEvents;
-    },
-    get usage() {
-      return usage();
-    },
-    get warning() {
-      return warning();
-    },
-    read(read) {
-      const bytes = relay.push(read);
-      if (bytes !== undefined) send(bytes);
-      if (relay.fault === undefined) return;
-      const { why } = relay.finish();
-      throw new UnbusyError('upstream_failed', 'upstream_cut', why);
-    },
-    events() {
-      throw new Error('an upstream that answers in bytes sent events');
-    },
-    end() {
-      const { bytes, complete, why } = relay.finish();
-      if (!complete) return cutAnswer(why);
-      if (bytes !== undefined) send(bytes);
-      if (!delivered) begin();
-      reply.finish(options.head(request.model, warning()), { usage: usage() ?? noUsage });
-      return { kind: 'complete' };
-    },
-  };
-}
-
-/** What must change in the upstream's bytes; undefined where nothing does. */
-export function wirePatch(
-  start: UpstreamStart,
-  request: GenerationRequest,
-  reply: CallerReply,
-): WirePatch | undefined {
-  const model = start.model !== undefined && start.model !== request.model;
-  const patch: WirePatch = {
-    ...(model ? { model: request.model } : {}),
-    ...(start.renamesReasoning ? { renameReasoning: true } : {}),
-    ...(reply.wantsUsage || !start.addsUsage ? {} : { dropUsage: true }),
-  };
-  return Object.keys(patch).length === 0 ? undefined : patch;
+  #begin(): void {
+    const { request, reply, head } = this.#options;
+    this.delivered = true;
+    if (!reply.begun) reply.begin(head(request.model, this.warning));
+    for (const held of this.#preamble) reply.bytes(held);
+    this.#preamble = [];
+  }
 }

@@ -5,7 +5,9 @@
  * head a failure is an error event, and the stream closes without `[DONE]`, because OpenAI's clients
  * take a stream that just ends for a whole answer.
  */
-import type { CallerReply } from '../../protocol/caller.ts';
+import type { UnbusyError } from '../../core/errors.ts';
+import type { CallerReply, ReplyEnd, ReplyHead, WireIdentity } from '../../protocol/caller.ts';
+import type { Dialect, GenerationEvent } from '../../protocol/generation.ts';
 import { doneEvent, type EventEncoder, sseComment } from '../../protocol/openai/encode-events.ts';
 import { encodeError } from '../../protocol/openai/error-body.ts';
 import type { CallerStream } from '../http/caller-stream.ts';
@@ -30,56 +32,81 @@ export interface StreamReplyOptions extends ReplyForm {
 
 /** A reply on `stream`; nothing is sent yet. */
 export function createStreamReply(options: StreamReplyOptions): CallerReply {
-  const { stream, wantsUsage, refuse } = options;
-  let encoder: EventEncoder | undefined;
-  /** The last of the answer came as bytes, with the upstream's own ending. */
-  let relayed = false;
+  return new StreamReply(options);
+}
 
-  function begun(): EventEncoder {
-    if (encoder === undefined) throw new Error('events were given before the head');
-    return encoder;
+class StreamReply implements CallerReply {
+  readonly streaming = true;
+  readonly dialect: Dialect | undefined;
+  readonly identity: WireIdentity | undefined;
+  readonly wantsUsage: boolean;
+  readonly #options: StreamReplyOptions;
+  readonly #stream: CallerStream;
+  #encoder: EventEncoder | undefined;
+  /** The last of the answer came as bytes, with the upstream's own ending. */
+  #relayed = false;
+
+  constructor(options: StreamReplyOptions) {
+    this.#options = options;
+    this.#stream = options.stream;
+    this.dialect = options.dialect;
+    this.identity = options.identity;
+    this.wantsUsage = options.wantsUsage;
   }
 
-  return {
-    streaming: true,
-    dialect: options.dialect,
-    identity: options.identity,
-    wantsUsage,
-    get begun() {
-      return stream.begun;
-    },
-    get unsentBytes() {
-      return stream.unsentBytes;
-    },
-    begin(head) {
-      if (encoder !== undefined) return;
-      encoder = options.createEncoder(head.model);
-      stream.begin(200, { ...head.headers, ...streamHeaders });
-    },
-    comment(text) {
-      if (stream.begun) stream.writePayload(sseComment(text));
-    },
-    bytes(framed) {
-      relayed = true;
-      stream.writeFramed(framed);
-    },
-    body() {
-      throw new Error('a streaming reply takes no JSON body');
-    },
-    events(events) {
-      relayed = false;
-      stream.writePayload(begun().events(events));
-    },
-    finish(head, end) {
-      this.begin(head);
-      if (relayed) stream.end();
-      else stream.end(begun().end(end.usage, end.comment) + doneEvent);
-    },
-    fail(error, headers) {
-      if (!stream.begun) refuse(stream, error, headers);
-      else stream.end(`data: ${encodeError(error, openAiTypeOf(error))}\n\n`);
-    },
-    onDrain: (callback) => stream.onDrain(callback),
-    onGone: (callback) => stream.onGone(callback),
-  };
+  get begun(): boolean {
+    return this.#stream.begun;
+  }
+
+  get unsentBytes(): number {
+    return this.#stream.unsentBytes;
+  }
+
+  begin(head: ReplyHead): void {
+    if (this.#encoder !== undefined) return;
+    this.#encoder = this.#options.createEncoder(head.model);
+    this.#stream.begin(200, { ...head.headers, ...streamHeaders });
+  }
+
+  comment(text: string): void {
+    if (this.#stream.begun) this.#stream.writePayload(sseComment(text));
+  }
+
+  bytes(framed: Uint8Array): void {
+    this.#relayed = true;
+    this.#stream.writeFramed(framed);
+  }
+
+  body(): void {
+    throw new Error('a streaming reply takes no JSON body');
+  }
+
+  events(events: readonly GenerationEvent[]): void {
+    this.#relayed = false;
+    this.#stream.writePayload(this.#begunEncoder().events(events));
+  }
+
+  finish(head: ReplyHead, end: ReplyEnd): void {
+    this.begin(head);
+    if (this.#relayed) this.#stream.end();
+    else this.#stream.end(this.#begunEncoder().end(end.usage, end.comment) + doneEvent);
+  }
+
+  fail(error: UnbusyError, headers: Readonly<Record<string, string>>): void {
+    if (!this.#stream.begun) this.#options.refuse(this.#stream, error, headers);
+    else this.#stream.end(`data: ${encodeError(error, openAiTypeOf(error))}\n\n`);
+  }
+
+  onDrain(callback: () => void): void {
+    this.#stream.onDrain(callback);
+  }
+
+  onGone(callback: () => void): void {
+    this.#stream.onGone(callback);
+  }
+
+  #begunEncoder(): EventEncoder {
+    if (this.#encoder === undefined) throw new Error('events were given before the head');
+    return this.#encoder;
+  }
 }

@@ -5,9 +5,15 @@
  * silent requests. From the first of it on the status is 200, so a failure can then only be shown
  * by breaking the connection.
  */
-import type { CallerReply, ReplyHead } from '../../protocol/caller.ts';
-import type { ReasoningOptions, Usage } from '../../protocol/generation.ts';
-import { type AnswerChoice, createAnswer } from '../../protocol/openai/answer.ts';
+import type { UnbusyError } from '../../core/errors.ts';
+import type { CallerReply, ReplyEnd, ReplyHead, WireIdentity } from '../../protocol/caller.ts';
+import type {
+  Dialect,
+  GenerationEvent,
+  ReasoningOptions,
+  Usage,
+} from '../../protocol/generation.ts';
+import { type Answer, type AnswerChoice, createAnswer } from '../../protocol/openai/answer.ts';
 import type { Clock, Timer } from '../../protocol/ports.ts';
 import type { CallerStream } from '../http/caller-stream.ts';
 import type { RefuseOpenAi } from './refuse.ts';
@@ -29,45 +35,73 @@ export interface WholeReplyOptions extends ReplyForm {
 
 /** A reply on `stream`; nothing is sent yet. */
 export function createWholeReply(options: WholeReplyOptions): CallerReply {
-  const { stream, clock, refuse } = options;
-  const answer = createAnswer(options.reasoning);
-  const stopKeepAlive = options.keepAlive ? sendWhiteSpace(stream, clock) : () => {};
+  return new WholeReply(options);
+}
 
-  function send(head: ReplyHead, json: string | Uint8Array): void {
-    stopKeepAlive();
+class WholeReply implements CallerReply {
+  readonly streaming = false;
+  readonly wantsUsage = true;
+  readonly dialect: Dialect | undefined;
+  readonly identity: WireIdentity | undefined;
+  readonly #options: WholeReplyOptions;
+  readonly #answer: Answer;
+  readonly #stopKeepAlive: () => void;
+
+  constructor(options: WholeReplyOptions) {
+    this.#options = options;
+    this.dialect = options.dialect;
+    this.identity = options.identity;
+    this.#answer = createAnswer(options.reasoning);
+    this.#stopKeepAlive = options.keepAlive
+      ? sendWhiteSpace(options.stream, options.clock)
+      : () => {};
+  }
+
+  get begun(): boolean {
+    return this.#options.stream.begun;
+  }
+
+  get unsentBytes(): number {
+    return this.#options.stream.unsentBytes;
+  }
+
+  begin(): void {}
+
+  comment(): void {}
+
+  bytes(): void {
+    throw new Error('a reply that is no stream takes no stream bytes');
+  }
+
+  body(head: ReplyHead, json: string | Uint8Array): void {
+    const { stream } = this.#options;
+    this.#stopKeepAlive();
     if (!stream.begun) stream.send(200, { ...head.headers, ...jsonHeaders }, json);
     else stream.end(typeof json === 'string' ? json : Buffer.from(json).toString());
   }
 
-  return {
-    streaming: false,
-    dialect: options.dialect,
-    identity: options.identity,
-    wantsUsage: true,
-    get begun() {
-      return stream.begun;
-    },
-    get unsentBytes() {
-      return stream.unsentBytes;
-    },
-    begin() {},
-    comment() {},
-    bytes() {
-      throw new Error('a reply that is no stream takes no stream bytes');
-    },
-    body: send,
-    events: (events) => answer.add(events),
-    finish(head, end) {
-      send(head, options.encode(head.model, answer.choices(), end.usage));
-    },
-    fail(error, headers) {
-      stopKeepAlive();
-      if (stream.begun) stream.destroy();
-      else refuse(stream, error, headers);
-    },
-    onDrain: (callback) => stream.onDrain(callback),
-    onGone: (callback) => stream.onGone(callback),
-  };
+  events(events: readonly GenerationEvent[]): void {
+    this.#answer.add(events);
+  }
+
+  finish(head: ReplyHead, end: ReplyEnd): void {
+    this.body(head, this.#options.encode(head.model, this.#answer.choices(), end.usage));
+  }
+
+  fail(error: UnbusyError, headers: Readonly<Record<string, string>>): void {
+    const { stream, refuse } = this.#options;
+    this.#stopKeepAlive();
+    if (stream.begun) stream.destroy();
+    else refuse(stream, error, headers);
+  }
+
+  onDrain(callback: () => void): void {
+    this.#options.stream.onDrain(callback);
+  }
+
+  onGone(callback: () => void): void {
+    this.#options.stream.onGone(callback);
+  }
 }
 
 /** Returns how to stop. */

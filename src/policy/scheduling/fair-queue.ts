@@ -71,8 +71,8 @@ export class FairQueue<T extends QueueItem> {
   readonly #byId = new Map<string, Entry<T>>();
   readonly #byDeadline = new Heap<Entry<T>>(deadlineBefore);
   readonly #depthByTenant = new Map<string, number>();
-  /** Entries of served items, for `putBack` and `charge`; they go when the item goes. */
-  readonly #served = new WeakMap<T, Entry<T>>();
+  /** Entries of served items, for `putBack` and `charge`, until they are settled. */
+  readonly #served = new Map<T, Entry<T>>();
   #virtualTime = 0;
   #sequence = 0;
   #positions: ReadonlyMap<string, number> | undefined;
@@ -135,6 +135,7 @@ export class FairQueue<T extends QueueItem> {
   putBack(item: T, now: number): void {
     assert(!this.#byId.has(item.id), `request ${item.id} is already waiting`);
     const known = this.#served.get(item);
+    this.#served.delete(item);
     const lane = known?.place?.lane ?? this.#laneOf(item.requestClass);
     const entry = known ?? this.#createEntry(item);
     entry.returned = true;
@@ -156,6 +157,12 @@ export class FairQueue<T extends QueueItem> {
     lane.tag += deltaTokens / lane.weight;
     lane.active.update(flow);
     this.#positions = undefined;
+  }
+
+  /** The end of a served request: corrects its charge for the last time and forgets it. */
+  settle(item: T, deltaTokens: number): void {
+    this.charge(item, deltaTokens);
+    this.#served.delete(item);
   }
 
   /** Takes a request out whose caller has left. Undefined where it does not wait. */
