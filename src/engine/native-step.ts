@@ -37,7 +37,7 @@ export interface NativeStepOptions {
 export interface NativeStep {
   /**
    * Computes the next `tokens` prompt tokens. After the last one the first token is sampled, unless
-   * nothing is to be generated. `onLogits` sees each position's logits before that (echo).
+   * nothing is to be generated. `promptLogits` gets each position's log probability first (echo).
    */
   prefill(sequence: Sequence, tokens: number, promptLogits?: PromptLogits): Promise<void>;
   /** Decodes the next token of every sequence in one call and samples the ones after. */
