@@ -50,12 +50,13 @@ export interface StreamMarks {
 }
 
 /**
- * Finish reasons that are none: SGLang dropped or aborted the request, DeepSeek lacked resources.
- * No complete answer ends like this.
+ * Finish reasons that are none: SGLang dropped or aborted the request, DeepSeek lacked resources,
+ * newer vLLM failed within it. No complete answer ends like this.
  */
 export const GIVEN_UP_REASONS: ReadonlySet<string> = new Set([
   'abort',
   'insufficient_system_resource',
+  'error',
 ]);
 
 const DONE = Buffer.from('[DONE]');

@@ -212,7 +212,9 @@ async function askOrFail({ client, headers }: ProbeOptions, path: string): Promi
   } catch (thrown) {
     if (!(thrown instanceof AskFailure)) throw thrown;
     const silent = thrown.kind === 'first_byte_timeout' || thrown.kind === 'idle_timeout';
-    throw new ProbeFailure(silent ? 'silent' : 'unreachable', `GET ${path}: ${thrown.message}`);
+    // Where nobody is there it does not matter what was asked.
+    if (silent) throw new ProbeFailure('silent', `GET ${path}: ${thrown.message}`);
+    throw new ProbeFailure('unreachable', thrown.message);
   }
 }
 

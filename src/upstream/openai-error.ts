@@ -26,14 +26,16 @@ export function errorFromStatus(
   body: Buffer,
   nowMs: number,
 ): UpstreamError {
-  return judge(endpoint, status, readErrorBody(body), retryAfterMs(headers, nowMs));
+  const said = `endpoint ${endpoint} answered ${status}`;
+  return judge(said, status, readErrorBody(body), retryAfterMs(headers, nowMs));
 }
 
 /** An error object where a completion should be: in a 200 body or in a stream's event. */
 export function errorFromObject(endpoint: string, body: Buffer): UpstreamError {
   const read = readErrorBody(body);
   const code = Number(read.code);
-  return judge(endpoint, code >= 400 && code < 600 ? code : 500, read, undefined);
+  const status = code >= 400 && code < 600 ? code : 500;
+  return judge(`endpoint ${endpoint} sent an error`, status, read, undefined);
 }
 
 /** The connection or the protocol failed. `stage` is how far the answer had come. */
@@ -98,12 +100,11 @@ export function cutError(endpoint: string, stage: FailureStage): UpstreamError {
 }
 
 function judge(
-  endpoint: string,
+  said: string,
   status: number,
   body: ErrorBody,
   retryMs: number | undefined,
 ): UpstreamError {
-  const said = `endpoint ${endpoint} answered ${status}`;
   switch (status) {
     case 400:
     case 422:

@@ -183,6 +183,7 @@ describe('stream relay', () => {
       ['error_event', data({ error: { message: 'CUDA', code: 500 } })],
       ['error_event', 'event: error\ndata: {"message":"x"}\n\n'],
       ['aborted', delta('', 'abort')],
+      ['aborted', delta('', 'error')],
       ['aborted', delta('more', 'insufficient_system_resource')],
       ['malformed', 'data: {"choices":[{"delta":\n\n'],
       ['malformed', 'data: oops\n\n'],
