@@ -67,13 +67,14 @@ export function fakeBody(
   const { reasoning = [], answer = [], finishReason = 'stop' } = { ...DEFAULT_ANSWER, ...given };
   const text = answer.join('');
   const thought = reasoning.join('');
+  const message = { role: 'assistant', content: text, refusal: null };
   const content = chat
-    ? { message: { role: 'assistant', content: text, [reasoningField(engine)]: thought } }
+    ? { message: { ...message, [reasoningField(engine)]: thought } }
     : { text: thought + text };
   return JSON.stringify({
     ...frame(chat, body),
     object: chat ? 'chat.completion' : 'text_completion',
-    choices: [{ index: 0, ...content, finish_reason: finishReason }],
+    choices: [{ index: 0, ...content, logprobs: null, finish_reason: finishReason }],
     usage: usageOf(given),
   });
 }

@@ -120,6 +120,18 @@ export function chat(content: string, changes: Readonly<Record<string, unknown>>
   return { model: 'pocket-r1', messages: [{ role: 'user', content }], temperature: 0, ...changes };
 }
 
+/** A completion of exactly `tokens` tokens: the model may not end its text. */
+export async function longText(url: string, tokens: number) {
+  const text = '<｜end▁of▁sentence｜>';
+  const answer = await post<{ readonly tokens: readonly number[] }>(url, '/tokenize', {
+    prompt: text,
+    add_special_tokens: false,
+  });
+  const [end, ...more] = answer.body.tokens;
+  assert.deepEqual(more, []);
+  return { prompt: 'Hello', max_tokens: tokens, logit_bias: { [String(end)]: -100 } };
+}
+
 /** Opens a stream; resolves with its head. */
 export async function openStream(
   url: string,
