@@ -81,7 +81,12 @@ async function start({ config }: LoadedConfig, terminal: Terminal): Promise<Runn
   const { startGateway } = await import('../gateway/gateway.ts');
   const { host, port, logFormat } = config.server;
   try {
-    return await startGateway(config, { write: terminal.out, logFormat, version });
+    return await startGateway(config, {
+      write: terminal.out,
+      logFormat,
+      color: terminal.colours,
+      version,
+    });
   } catch (error) {
     if (!(error instanceof UnbusyError) || error.code !== 'port_in_use') throw error;
     // The port may also be the one for metrics, which the error then says.

@@ -8,6 +8,8 @@ export interface Terminal {
   out(text: string): void;
   /** Progress, remarks and errors. */
   err(text: string): void;
+  /** Colours are welcome. */
+  readonly colours: boolean;
   /** Dims text on a terminal, leaves it alone in a pipe. */
   dim(text: string): string;
   /** How the user starts this program, for lines to paste. */
@@ -31,6 +33,7 @@ export function createTerminal(process: NodeJS.Process): Terminal {
     env,
     out: (text) => stdout.write(text),
     err: (text) => stderr.write(text),
+    colours,
     dim: (text) => (colours && text !== '' ? `\u001b[2m${text}\u001b[22m` : text),
     invocation: invocationOf(env),
   };

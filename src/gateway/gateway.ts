@@ -13,7 +13,11 @@ import { createSystemClock } from '../core/clock.ts';
 import { UnbusyError } from '../core/errors.ts';
 import { systemRandom } from '../core/random.ts';
 import type { HttpServer } from '../ingress/http/http-server.ts';
-import { createIngress, type IngressDeps } from '../ingress/openai/create-ingress.ts';
+import {
+  createAdminServer,
+  createIngress,
+  type IngressDeps,
+} from '../ingress/openai/create-ingress.ts';
 import { createExpectedCompletion } from '../policy/admission/expected-completion.ts';
 import type { Clock, UpstreamModel } from '../protocol/ports.ts';
 import { createFanOut } from '../telemetry/fan-out.ts';
@@ -36,6 +40,8 @@ export interface GatewayOptions {
   /** Takes log lines, one or several at once, each with its end. */
   readonly write: (lines: string) => void;
   readonly logFormat: 'text' | 'json';
+  /** ANSI colours in text form. */
+  readonly color: boolean;
   readonly version: string;
 }
 
@@ -75,6 +81,7 @@ export async function startGateway(
   const lines = createLineBuffer(options.write, clock);
   const log = createLogSink({
     format: options.logFormat,
+    color: options.color,
     write: lines.write,
     now: clock.now,
     level: 'info',
@@ -169,7 +176,7 @@ async function openPorts(server: Config['server'], deps: IngressDeps): Promise<S
   const hidden = { 'GET /metrics': noSuchRoute };
   const main = createIngress({ ...deps, routes: hidden }).server;
   const url = await open(main, host, port);
-  const admin = createIngress(deps).server;
+  const admin = createAdminServer(deps);
   try {
     await open(admin, '127.0.0.1', adminPort);
   } catch (error) {

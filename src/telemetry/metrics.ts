@@ -113,7 +113,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
           instruments.endpointState.set({ endpoint, state: one }, one === shown ? 1 : 0);
         }
       },
-      note() {},
+      note(level, code) {
+        if (level === 'error') instruments.faults.inc({ code });
+      },
     },
     observe(next) {
       source = next;
@@ -241,6 +243,18 @@ function createEndpointInstruments(registry: Registry) {
       buckets: batchSizeBuckets,
       registers,
     }),
+    stepSeconds: new Counter({
+      name: 'unbusy_engine_step_seconds_total',
+      help: 'Wall time of the step loop of an embedded engine, by what it was spent on.',
+      labelNames: ['endpoint', 'phase'] as const,
+      registers,
+    }),
+    faults: new Counter({
+      name: 'unbusy_faults_total',
+      help: 'Faults of our own or of an endpoint that were noted and survived, by code.',
+      labelNames: ['code'] as const,
+      registers,
+    }),
     batchEfficiency: new Gauge({
       name: 'unbusy_batch_efficiency_ratio',
       help: 'Tokens decoded divided by the slots that present work could have filled, last steps.',
@@ -310,6 +324,9 @@ function countStep(
   efficiency: BatchEfficiency,
 ): void {
   to.kvUsage.set({ endpoint }, step.kvUsageRatio);
+  to.stepSeconds.inc({ endpoint, phase: 'decode' }, step.decodeMs / 1000);
+  to.stepSeconds.inc({ endpoint, phase: 'prefill' }, step.prefillMs / 1000);
+  to.stepSeconds.inc({ endpoint, phase: 'sample' }, step.sampleMs / 1000);
   if (step.batchSize === 0) return;
   to.batchSize.observe({ endpoint }, step.batchSize);
   to.batchEfficiency.set({ endpoint }, efficiency.observe(step));

@@ -172,6 +172,7 @@ function typewriter() {
     env: {},
     out: take,
     err: take,
+    colours: true,
     dim: (text) => `[dim]${text}[/dim]`,
     invocation: { command: 'unbusy', serve: 'unbusy serve' },
   };

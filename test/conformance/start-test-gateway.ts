@@ -63,6 +63,7 @@ async function startTestGateway(behaviour: Behaviour = 'answers'): Promise<TestG
     { ...config, server: { ...config.server, port: 0 } },
     {
       logFormat: 'json',
+      color: false,
       version: 'test',
       write(text) {
         for (const line of text.split('\n').filter(Boolean)) {

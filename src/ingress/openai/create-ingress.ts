@@ -36,10 +36,30 @@ export interface Ingress {
   readonly server: HttpServer;
 }
 
+/** What operators read on a port of its own, where callers come from beyond this machine. */
+export function createAdminServer(deps: IngressDeps): HttpServer {
+  const { clock, random } = deps;
+  const refuse = createRefuse(random);
+  const side = createSideRoutes({
+    ...deps,
+    defaultModel: () => undefined,
+    startedAtMs: clock.now(),
+  });
+  const shown = ['GET /healthz', 'GET /readyz', 'GET /metrics'];
+  return createHttpServer({
+    routes: Object.fromEntries(Object.entries(side).filter(([route]) => shown.includes(route))),
+    clock,
+    newRequestId: createIds(random).request,
+    limits: deps.limits ?? {},
+    refuse: (stream, error, _path, headers) => refuse(stream, error, headers),
+    onFault: deps.onFault,
+  });
+}
+
 export function createIngress(deps: IngressDeps): Ingress {
   const { clock, random, handleRequest } = deps;
   const ids = createIds(random);
-  const refuse = createRefuse(() => random.next());
+  const refuse = createRefuse(random);
   const defaultModel = () => {
     const models = deps.models();
     return models.length === 1 ? models[0]?.id : undefined;
