@@ -59,15 +59,16 @@ export interface RunningAttempt {
   readonly result: Promise<AttemptResult>;
   /** The caller has left: stop the engine. */
   leave(): void;
+  /** The program must end now: stop the engine and tell the caller. */
+  stop(error: UnbusyError): void;
 }
 
 /** Dispatches the request and relays the answer. Never rejects. */
 export function startAttempt(options: AttemptOptions): RunningAttempt {
-  const attempt = new Attempt(options);
-  return { result: attempt.result, leave: () => attempt.leave() };
+  return new Attempt(options);
 }
 
-class Attempt implements UpstreamHandler {
+class Attempt implements UpstreamHandler, RunningAttempt {
   readonly result: Promise<AttemptResult>;
   readonly #options: AttemptOptions;
   readonly #exchange: Exchange;
@@ -131,6 +132,12 @@ class Attempt implements UpstreamHandler {
     if (this.#over) return;
     this.#exchange.abort();
     this.#finish({ kind: 'gone', answer: this.#facts() });
+  }
+
+  stop(error: UnbusyError): void {
+    if (this.#over) return;
+    this.#exchange.abort();
+    this.#fail({ stage: 'streaming', error, callerFault: false });
   }
 
   /** Runs one step of the relay; a fault in it ends this attempt, not the process. */

@@ -123,6 +123,7 @@ export async function startGateway(
       clock,
     }),
     retries: createRetries(config.retry.budgetRatio, clock, random),
+    running: new Set(),
   };
   const deps: IngressDeps = {
     clock,
@@ -149,7 +150,7 @@ export async function startGateway(
     models: () => (endpoints.some(isReady) ? pools.models() : []),
     endpoints: () => endpoints.map(stateOf),
     inFlight: () => servers.main.openRequests,
-    drain: (limitMs) => drainWithin(servers.main, limitMs, clock),
+    drain: (limitMs) => drainWithin(servers.main, path, limitMs),
     async close() {
       await closeAll(servers, endpoints);
       lines.flush();
@@ -234,11 +235,16 @@ async function closeAll(servers: Servers, endpoints: readonly Endpoint[]): Promi
   ]);
 }
 
-async function drainWithin(server: HttpServer, limitMs: number, clock: Clock): Promise<void> {
-  const limit = new Promise<void>((resolve) => {
-    clock.setTimer(limitMs, resolve);
+/** Lets what runs finish; what still runs after `limitMs` is told so and ended. */
+async function drainWithin(server: HttpServer, path: RequestPath, limitMs: number): Promise<void> {
+  const limit = path.clock.setTimer(limitMs, () => {
+    const message = `the server is stopping and the answer took longer than ${limitMs} ms more`;
+    for (const request of path.running) {
+      request.stop(new UnbusyError('draining', 'draining', message));
+    }
   });
-  await Promise.race([server.drain(), limit]);
+  await server.drain();
+  limit.cancel();
 }
 
 function isReady({ upstream }: Endpoint): boolean {

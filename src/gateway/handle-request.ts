@@ -13,10 +13,11 @@ import type { GenerationRequest } from '../protocol/generation.ts';
 import type { Clock } from '../protocol/ports.ts';
 import type { TelemetrySink } from '../protocol/telemetry.ts';
 import type { Admission } from './admission.ts';
-import { type RunningAttempt, startAttempt } from './attempt.ts';
+import { startAttempt } from './attempt.ts';
 import type { Identifier } from './identify.ts';
 import type { InFlight } from './in-flight.ts';
 import { callerLeft, type Ticket } from './model-pool.ts';
+import { Progress } from './progress.ts';
 import type { Retries } from './retries.ts';
 import { Story } from './story.ts';
 
@@ -28,6 +29,8 @@ export interface RequestPath {
   readonly inFlight: InFlight;
   readonly admission: Admission;
   readonly retries: Retries;
+  /** Requests in progress, for ending them when a drain has lasted too long. */
+  readonly running: Set<Progress>;
 }
 
 /** Answers one call. Never rejects: whatever goes wrong is told to the caller and to telemetry. */
@@ -48,7 +51,7 @@ export async function handleRequest(path: RequestPath, call: Call): Promise<void
       await answer(path, { call, identity, request, reply, story }).finally(joined.leave);
     }
   } catch (thrown) {
-    const error = toUnbusyError(thrown);
+    const error = story.forCaller(toUnbusyError(thrown));
     story.failed(error, reply?.begun ?? false);
     if (reply === undefined) call.refuse(error, story.headers());
     else reply.fail(error, story.headers());
@@ -67,22 +70,39 @@ interface Answering {
 /** Admits, then makes attempts until one completes or none can help. */
 async function answer(path: RequestPath, answering: Answering): Promise<void> {
   const { request, reply, story } = answering;
-  const leaving = watchCaller(reply);
-  const admitted = await path.admission.admit({
-    ...answering,
-    announce: () => reply.begin(story.head(request.model, undefined)),
-  });
-  const { ticket } = admitted;
-  leaving.ticket = ticket;
-  if (leaving.gone) ticket.leave();
-  path.retries.observeRequest();
-  story.admitted(ticket.requestClass, admitted.predictedWaitMs);
+  const progress = new Progress();
+  reply.onGone(() => progress.leave());
+  path.running.add(progress);
   try {
-    for (;;) {
-      const placement = await ticket.place();
-      const { endpoint } = placement;
-      story.placed(endpoint.name, placement.waitedMs);
-      leaving.attempt = startAttempt({
+    const admitted = await path.admission.admit({
+      ...answering,
+      announce: () => reply.begin(story.head(request.model, undefined)),
+    });
+    path.retries.observeRequest();
+    story.admitted(admitted.ticket.requestClass, admitted.predictedWaitMs);
+    try {
+      progress.admitted(admitted.ticket);
+      await attemptUntilDone(path, answering, admitted.ticket, progress);
+    } finally {
+      admitted.settle(story.usage);
+    }
+  } finally {
+    path.running.delete(progress);
+  }
+}
+
+async function attemptUntilDone(
+  path: RequestPath,
+  { request, reply, story }: Answering,
+  ticket: Ticket,
+  progress: Progress,
+): Promise<void> {
+  for (;;) {
+    const placement = await ticket.place();
+    const { endpoint } = placement;
+    story.placed(endpoint.name, placement.waitedMs);
+    const result = await progress.attempting(
+      startAttempt({
         endpoint,
         request,
         reply,
@@ -90,36 +110,17 @@ async function answer(path: RequestPath, answering: Answering): Promise<void> {
         closingComment: (warning) => story.closingComment(warning),
         onProgress: (tokens) => ticket.progress(tokens),
         clock: path.clock,
-      });
-      const result = await leaving.attempt.result;
-      story.attempted(endpoint.name, result);
-      placement.release(result.kind === 'failed' ? result.failure : undefined);
-      if (result.kind === 'complete') return;
-      if (result.kind === 'gone') throw callerLeft();
-      path.retries.requireAnother({
-        failure: result.failure,
-        attempts: story.attempts,
-        deadlineAtMs: ticket.deadlineAtMs,
-      });
-    }
-  } finally {
-    admitted.settle(story.usage);
+      }),
+    );
+    story.attempted(endpoint.name, result);
+    placement.release(result.kind === 'failed' ? result.failure : undefined);
+    if (result.kind === 'complete') return;
+    if (result.kind === 'gone') throw callerLeft();
+    const { deadlineAtMs } = ticket;
+    path.retries.requireAnother({
+      failure: result.failure,
+      attempts: story.attempts,
+      deadlineAtMs,
+    });
   }
-}
-
-/** Whom to tell when the caller leaves: the queue while it waits, the engine while it works. */
-interface Leaving {
-  gone: boolean;
-  ticket: Ticket | undefined;
-  attempt: RunningAttempt | undefined;
-}
-
-function watchCaller(reply: CallerReply): Leaving {
-  const leaving: Leaving = { gone: false, ticket: undefined, attempt: undefined };
-  reply.onGone(() => {
-    leaving.gone = true;
-    leaving.ticket?.leave();
-    leaving.attempt?.leave();
-  });
-  return leaving;
 }

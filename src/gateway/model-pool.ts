@@ -53,8 +53,8 @@ export interface Ticket extends QueueItem {
    * @throws UnbusyError expired when the deadline passes, cancelled when the caller leaves.
    */
   place(): Promise<Placement>;
-  /** The caller has left. */
-  leave(): void;
+  /** Ends the waiting, now or as soon as it would begin, with this error. */
+  withdraw(error: UnbusyError): void;
   /** So many tokens are on their way to the caller: there is no more waiting to tell about. */
   progress(tokens: number): void;
   /** The end: corrects what the tenant was charged by what was really used. */
@@ -88,8 +88,6 @@ export interface ModelPool {
   open(options: TicketOptions): Ticket;
   /** Everyone who has had no content yet. */
   silent(): readonly WaitingTicket[];
-  /** Lets everyone who waits go with this error. */
-  close(error: UnbusyError): void;
 }
 
 interface Candidate extends EndpointSnapshot {
@@ -161,10 +159,6 @@ class Pool implements ModelPool {
         position === 0 ? 0 : this.predictor.predictWaitMs({ ahead, concurrencyMax }, now);
       return { ticket, position, etaMs };
     });
-  }
-
-  close(error: UnbusyError): void {
-    for (const ticket of [...this.silentTickets]) ticket.withdraw(error);
   }
 
   /** Gives room to those whose turn it is, until there is none or nobody can use it. */
@@ -251,7 +245,7 @@ class PoolTicket implements Ticket {
   #waiting: PromiseWithResolvers<Placement> | undefined;
   #deadlineTimer: Timer | undefined;
   #served = false;
-  #left = false;
+  #ended: UnbusyError | undefined;
 
   constructor(pool: Pool, options: TicketOptions) {
     this.#pool = pool;
@@ -272,8 +266,8 @@ class PoolTicket implements Ticket {
     const now = options.clock.now();
     const waiting = Promise.withResolvers<Placement>();
     this.#waiting = waiting;
-    if (this.#left) {
-      this.#reject(callerLeft());
+    if (this.#ended !== undefined) {
+      this.#reject(this.#ended);
       return waiting.promise;
     }
     const queued = this.#pool.judged(() => this.#enqueue(now));
@@ -310,9 +304,11 @@ class PoolTicket implements Ticket {
     });
   }
 
-  leave(): void {
-    this.#left = true;
-    this.#withdraw(callerLeft());
+  withdraw(error: UnbusyError): void {
+    this.#ended = error;
+    if (this.#waiting === undefined) return;
+    this.#pool.queue.remove(this.id);
+    this.#reject(error);
   }
 
   progress(tokens: number): void {
@@ -324,7 +320,7 @@ class PoolTicket implements Ticket {
   settle(usage: Usage | undefined): void {
     const { queue, silentTickets, predictor, options } = this.#pool;
     silentTickets.delete(this);
-    if (this.#waiting !== undefined) this.#withdraw(callerLeft());
+    if (this.#waiting !== undefined) this.withdraw(callerLeft());
     if (!this.#served) return;
     if (usage === undefined) predictor.forget(this.id, options.clock.now());
     else predictor.observeEnd(this.id, options.clock.now());
@@ -344,20 +340,10 @@ class PoolTicket implements Ticket {
     endpoint.leave(this.costTokens);
   }
 
-  withdraw(error: UnbusyError): void {
-    this.#withdraw(error);
-  }
-
   #expire(): void {
     const waitedMs = Math.round(this.#pool.options.clock.now() - this.arrivedAtMs);
     const message = `no engine was free within the deadline: waited ${waitedMs} ms`;
-    this.#withdraw(new UnbusyError('expired', 'deadline_exceeded', message));
-  }
-
-  #withdraw(error: UnbusyError): void {
-    if (this.#waiting === undefined) return;
-    this.#pool.queue.remove(this.id);
-    this.#reject(error);
+    this.withdraw(new UnbusyError('expired', 'deadline_exceeded', message));
   }
 
   #resolve(placement: Placement): void {

@@ -41,6 +41,7 @@ export function createRetries(budgetRatio: number, clock: Clock, random: Random)
         random,
       );
       if (decision.kind === 'retry') return;
+      if (callerFault) throw error;
       throw new UnbusyError(error.kind, error.code, error.message, { ...error.details, attempts });
     },
   };

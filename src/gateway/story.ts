@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import { httpStatusOfError } from '../core/error-catalogue.ts';
-import type { AttemptSummary, UnbusyError } from '../core/errors.ts';
+import { type AttemptSummary, UnbusyError } from '../core/errors.ts';
 import type { Call, ReplyHead } from '../protocol/caller.ts';
 import type { GenerationRequest, Usage } from '../protocol/generation.ts';
 import type { Outcome, RequestRecord } from '../protocol/telemetry.ts';
@@ -85,6 +85,20 @@ export class Story {
     }
   }
 
+  /** The error as this caller may hear it: endpoint names are for those with the debug right. */
+  forCaller(error: UnbusyError): UnbusyError {
+    const { attempts } = error.details;
+    if (attempts === undefined || this.#identity?.mayDebug) return error;
+    const numbers = new Map<string, string>();
+    const told = attempts.map((attempt) => {
+      const number = numbers.get(attempt.endpoint) ?? `endpoint ${numbers.size + 1}`;
+      numbers.set(attempt.endpoint, number);
+      return { ...attempt, endpoint: number };
+    });
+    const { kind, code, message, details } = error;
+    return new UnbusyError(kind, code, message, { ...details, attempts: told });
+  }
+
   /** `begun`: the caller has the head of a stream already, so its status stays 200. */
   failed(error: UnbusyError, begun: boolean): void {
     this.#errorCode = error.code;
@@ -153,13 +167,14 @@ export class Story {
   }
 }
 
-/** Refused before any attempt, expired in the queue; a break after the first byte interrupts. */
+/** Refused for its own fault or before any attempt, expired in the queue; a break after the first byte interrupts. */
 function outcomeOf(
   error: UnbusyError,
   { begun, attempted }: { readonly begun: boolean; readonly attempted: boolean },
 ): Outcome {
   if (error.kind === 'cancelled') return 'cancelled';
   if (error.kind === 'expired') return 'expired';
+  if (error.kind === 'invalid_request' && !begun) return 'refused';
   if (!attempted && error.kind !== 'internal') return 'refused';
   return begun ? 'interrupted' : 'failed';
 }

@@ -62,6 +62,7 @@ export function setUpPath(upstreams: readonly FakeUpstream[], random: Random = c
       clock,
     }),
     retries: createRetries(0.2, clock, random),
+    running: new Set<never>(),
   };
   let calls = 0;
   return {
