@@ -167,6 +167,18 @@ class Pool implements ModelPool {
     if (pumped === undefined) this.#placePlainly();
   }
 
+  /** Places a newcomer at once where nobody waits and there is room. */
+  pass(ticket: PoolTicket, now: number): boolean {
+    if (this.queue.size > 0 || ticket.served) return false;
+    const picked = this.#pick(this.#candidates(now), ticket);
+    if (picked === undefined) return false;
+    this.queue.pass(ticket, now);
+    this.silentTickets.add(ticket);
+    this.options.onWaiting();
+    ticket.take(picked.endpoint, now);
+    return true;
+  }
+
   /** What a policy says; undefined where it threw. A bug in our judgement must not be an outage. */
   judged<T>(policy: () => T): T | undefined {
     try {
@@ -244,7 +256,8 @@ class PoolTicket implements Ticket {
   readonly #pool: Pool;
   #waiting: PromiseWithResolvers<Placement> | undefined;
   #deadlineTimer: Timer | undefined;
-  #served = false;
+  /** It has been placed before. */
+  served = false;
   #ended: UnbusyError | undefined;
 
   constructor(pool: Pool, options: TicketOptions) {
@@ -270,6 +283,8 @@ class PoolTicket implements Ticket {
       this.#reject(this.#ended);
       return waiting.promise;
     }
+    const passed = this.#pool.judged(() => this.#pool.pass(this, now));
+    if (passed) return waiting.promise;
     const queued = this.#pool.judged(() => this.#enqueue(now));
     if (queued?.kind === 'full') {
       this.#reject(queueFull(queue.size));
@@ -286,7 +301,7 @@ class PoolTicket implements Ticket {
 
   #enqueue(now: number): { readonly kind: 'queued' | 'full' } {
     const { queue } = this.#pool;
-    if (!this.#served) return queue.enqueue(this, now);
+    if (!this.served) return queue.enqueue(this, now);
     queue.putBack(this, now);
     return { kind: 'queued' };
   }
@@ -294,7 +309,7 @@ class PoolTicket implements Ticket {
   /** The pool has found room here. */
   take(endpoint: Endpoint, now: number): void {
     if (this.#waiting === undefined) return;
-    this.#served = true;
+    this.served = true;
     endpoint.enter(this.costTokens);
     this.#pool.predictor.observeStart(this.id, this.options, now);
     this.#resolve({
@@ -321,7 +336,7 @@ class PoolTicket implements Ticket {
     const { queue, silentTickets, predictor, options } = this.#pool;
     silentTickets.delete(this);
     if (this.#waiting !== undefined) this.withdraw(callerLeft());
-    if (!this.#served) return;
+    if (!this.served) return;
     if (usage === undefined) predictor.forget(this.id, options.clock.now());
     else predictor.observeEnd(this.id, options.clock.now());
     const used = usage === undefined ? 0 : usage.promptTokens + usage.completionTokens;

@@ -252,6 +252,34 @@ test('a request that is put back is the next of its flow and is charged once', (
   assert.equal(queue.next(0)?.id, 'first');
 });
 
+test('passing an empty queue leaves the same state as queueing and being served', () => {
+  const arrival = fc.record({
+    tenant: fc.constantFrom('a', 'b', 'c'),
+    weight: fc.constantFrom(1, 2, 5),
+    requestClass: fc.constantFrom(...requestClasses),
+    costTokens: fc.integer({ min: 1, max: 1000 }),
+    delta: fc.integer({ min: -500, max: 500 }),
+    afterMs: fc.integer({ min: 0, max: 50_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(arrival, { maxLength: 40 }), (arrivals) => {
+      const passed = new FairQueue<QueueItem>(options);
+      const queued = new FairQueue<QueueItem>(options);
+      let now = 0;
+      for (const [index, { delta, afterMs, ...rest }] of arrivals.entries()) {
+        now += afterMs;
+        const [one, other] = [item(String(index), rest), item(String(index), rest)];
+        passed.pass(one, now);
+        queued.enqueue(other, now);
+        assert.equal(queued.next(now), other);
+        passed.settle(one, delta);
+        queued.settle(other, delta);
+        assert.deepEqual(passed.toJSON(), queued.toJSON());
+      }
+    }),
+  );
+});
+
 test('ageing: a class that is not served moves a request up after age_ms, and nobody starves', () => {
   const queue = new FairQueue<QueueItem>({ maxDepth: 100, ageMs: 1_000 });
   queue.enqueue(item('old', { requestClass: 'batch', costTokens: 10 }), 0);

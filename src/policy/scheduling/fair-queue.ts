@@ -102,12 +102,7 @@ export class FairQueue<T extends QueueItem> {
     assert(!this.#byId.has(item.id), `request ${item.id} is already waiting`);
     assert(item.costTokens > 0 && item.weight > 0, 'cost and weight must be positive');
     if (this.#isFull(item.tenant)) return { kind: 'full' };
-    const lane = this.#laneOf(item.requestClass);
-    const flow = this.#flowOf(lane, item);
-    if (flow.waiting.size === 0) flow.tag = Math.max(flow.tag, lane.virtualTime);
-    if (lane.size === 0) lane.tag = Math.max(lane.tag, this.#virtualTime);
-    flow.weight = item.weight;
-    lane.arrivals.add(item.costTokens, now);
+    const { lane, flow } = this.#admit(item, now);
     this.#insert(this.#createEntry(item), lane, flow, now);
     return { kind: 'queued' };
   }
@@ -126,6 +121,20 @@ export class FairQueue<T extends QueueItem> {
       return entry.item;
     }
     return undefined;
+  }
+
+  /**
+   * Serves a request that comes while nobody waits: what `enqueue` and `next` would do, without the
+   * queue. Most requests of a gateway with room to spare come like this.
+   */
+  pass(item: T, now: number): void {
+    assert(this.size === 0, `${this.size} requests are waiting before ${item.id}`);
+    assert(item.costTokens > 0 && item.weight > 0, 'cost and weight must be positive');
+    const { lane, flow } = this.#admit(item, now);
+    const entry = this.#createEntry(item);
+    entry.place = { lane, flow };
+    this.#charge(lane, flow, item, now);
+    this.#served.set(item, entry);
   }
 
   /**
@@ -297,13 +306,29 @@ export class FairQueue<T extends QueueItem> {
     const { item, place } = entry;
     assert(place !== undefined, `request ${item.id} waits nowhere`);
     const { lane, flow } = place;
+    this.#charge(lane, flow, item, now);
+    this.#detach(entry);
+    this.#served.set(item, entry);
+  }
+
+  /** A newcomer's place: idling has earned its flow and class nothing. */
+  #admit(item: T, now: number): { readonly lane: ClassLane<T>; readonly flow: Flow<T> } {
+    const lane = this.#laneOf(item.requestClass);
+    const flow = this.#flowOf(lane, item);
+    if (flow.waiting.size === 0) flow.tag = Math.max(flow.tag, lane.virtualTime);
+    if (lane.size === 0) lane.tag = Math.max(lane.tag, this.#virtualTime);
+    flow.weight = item.weight;
+    lane.arrivals.add(item.costTokens, now);
+    return { lane, flow };
+  }
+
+  /** Moves virtual time on to this request and charges it. */
+  #charge(lane: ClassLane<T>, flow: Flow<T>, item: T, now: number): void {
     lane.virtualTime = Math.max(lane.virtualTime, flow.tag);
     this.#virtualTime = Math.max(this.#virtualTime, lane.tag);
     flow.tag += item.costTokens / flow.weight;
     lane.tag += item.costTokens / lane.weight;
     lane.stalledSinceMs = now;
-    this.#detach(entry);
-    this.#served.set(item, entry);
   }
 
   #age(now: number): void {
