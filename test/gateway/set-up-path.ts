@@ -1,7 +1,8 @@
 /** The whole request path on a virtual clock; the test plays callers and engines. */
 import { createKeyring } from '../../src/config/keys.ts';
-import { configFromFlags } from '../../src/config/load.ts';
+import { type Config, configFromFlags } from '../../src/config/load.ts';
 import { createVirtualClock } from '../../src/core/clock.ts';
+import type { UnbusyError } from '../../src/core/errors.ts';
 import { createRandom, type Random } from '../../src/core/random.ts';
 import { createAdmission } from '../../src/gateway/admission.ts';
 import { createEndpoint } from '../../src/gateway/endpoint.ts';
@@ -9,6 +10,7 @@ import { handleRequest } from '../../src/gateway/handle-request.ts';
 import { createIdentifier } from '../../src/gateway/identify.ts';
 import { createInFlight } from '../../src/gateway/in-flight.ts';
 import { createModelPools } from '../../src/gateway/model-pools.ts';
+import type { Progress } from '../../src/gateway/progress.ts';
 import { createRateLimits } from '../../src/gateway/rate-limits.ts';
 import { createRetries } from '../../src/gateway/retries.ts';
 import { createWaitingRoom, type WaitingRoom } from '../../src/gateway/waiting-room.ts';
@@ -21,9 +23,12 @@ import {
 } from './fakes.ts';
 
 /** Takes over the `upstreams`; `call` sends a request in. */
-export function setUpPath(upstreams: readonly FakeUpstream[], random: Random = createRandom(1)) {
+export function setUpPath(
+  upstreams: readonly FakeUpstream[],
+  random: Random = createRandom(1),
+  config: Config = configFromFlags({}).config,
+) {
   const clock = createVirtualClock(1_000_000);
-  const config = configFromFlags({}).config;
   const telemetry = rememberingTelemetry();
   const endpoints = upstreams.map((upstream) =>
     createEndpoint({
@@ -62,7 +67,7 @@ export function setUpPath(upstreams: readonly FakeUpstream[], random: Random = c
       clock,
     }),
     retries: createRetries(0.2, clock, random),
-    running: new Set<never>(),
+    running: new Set<Progress>(),
   };
   let calls = 0;
   return {
@@ -70,6 +75,10 @@ export function setUpPath(upstreams: readonly FakeUpstream[], random: Random = c
     telemetry,
     pools,
     faults,
+    /** Ends everything that runs, as a drain does that has lasted too long. */
+    stop(error: UnbusyError) {
+      for (const request of path.running) request.stop(error);
+    },
     call(options: Partial<FakeCallOptions> = {}) {
       calls += 1;
       const call = fakeCall({ atMs: clock.now(), id: `req_${calls}`, ...options });
