@@ -81,7 +81,7 @@ const files = fc.record({
       { maxLength: 3, selector: ({ hash }) => hash },
     ),
   ),
-  queue: maybe(fc.record({ comments: fc.boolean(), max_depth: fc.nat(1000) })),
+  queue: maybe(fc.record({ comments: fc.boolean(), max_depth: fc.integer({ min: 1, max: 1000 }) })),
 });
 
 test('what is printed loads again as an equal config', () => {

@@ -128,7 +128,7 @@ const queue = z
       })
       .prefault({})
       .describe('Longest predicted wait for a first token before a request is refused on arrival.'),
-    max_depth: count(0, 1_000_000).default(10_000).describe('Requests that may wait at once.'),
+    max_depth: count(1, 1_000_000).default(10_000).describe('Requests that may wait at once.'),
     age_ms: milliseconds({ min: 1 })
       .default(30_000)
       .describe('After waiting this long a request counts as one class higher, ms.'),

@@ -16,8 +16,9 @@ import type { GenerationInput, GenerationRequest, Usage } from '../protocol/gene
 import type { Clock, PromptSize } from '../protocol/ports.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Identity } from './identify.ts';
-import type { ModelPool, Ticket } from './model-pool.ts';
+import type { ModelPool } from './model-pool.ts';
 import type { ModelPools } from './model-pools.ts';
+import type { Ticket } from './pool-ticket.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { createReturningCallers } from './returning-callers.ts';
 

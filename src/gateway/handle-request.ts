@@ -16,7 +16,7 @@ import type { Admission } from './admission.ts';
 import { startAttempt } from './attempt.ts';
 import type { Identifier } from './identify.ts';
 import type { InFlight } from './in-flight.ts';
-import { callerLeft, type Ticket } from './model-pool.ts';
+import { callerLeft, type Ticket } from './pool-ticket.ts';
 import { Progress } from './progress.ts';
 import type { Retries } from './retries.ts';
 import { Story } from './story.ts';

@@ -4,7 +4,7 @@
  */
 import type { UnbusyError } from '../core/errors.ts';
 import type { AttemptResult, RunningAttempt } from './attempt.ts';
-import { callerLeft, type Ticket } from './model-pool.ts';
+import { callerLeft, type Ticket } from './pool-ticket.ts';
 
 export class Progress {
   #ticket: Ticket | undefined;

@@ -7,7 +7,8 @@
  * timer runs only while somebody waits.
  */
 import type { Clock } from '../protocol/ports.ts';
-import type { ModelPool, Ticket } from './model-pool.ts';
+import type { ModelPool } from './model-pool.ts';
+import type { Ticket } from './pool-ticket.ts';
 
 export interface WaitingRoomOptions {
   readonly clock: Clock;
