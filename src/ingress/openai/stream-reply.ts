@@ -42,6 +42,8 @@ class StreamReply implements CallerReply {
   readonly wantsUsage: boolean;
   readonly #options: StreamReplyOptions;
   readonly #stream: CallerStream;
+  #model: string | undefined;
+  /** Made when events come: a relayed stream of bytes needs none. */
   #encoder: EventEncoder | undefined;
   /** The last of the answer came as bytes, with the upstream's own ending. */
   #relayed = false;
@@ -63,8 +65,8 @@ class StreamReply implements CallerReply {
   }
 
   begin(head: ReplyHead): void {
-    if (this.#encoder !== undefined) return;
-    this.#encoder = this.#options.createEncoder(head.model);
+    if (this.#model !== undefined) return;
+    this.#model = head.model;
     this.#stream.begin(200, { ...head.headers, ...streamHeaders });
   }
 
@@ -83,13 +85,13 @@ class StreamReply implements CallerReply {
 
   events(events: readonly GenerationEvent[]): void {
     this.#relayed = false;
-    this.#stream.writePayload(this.#begunEncoder().events(events));
+    this.#stream.writePayload(this.#encode().events(events));
   }
 
   finish(head: ReplyHead, end: ReplyEnd): void {
     this.begin(head);
     if (this.#relayed) this.#stream.end();
-    else this.#stream.end(this.#begunEncoder().end(end.usage, end.comment) + doneEvent);
+    else this.#stream.end(this.#encode().end(end.usage, end.comment) + doneEvent);
   }
 
   fail(error: UnbusyError, headers: Readonly<Record<string, string>>): void {
@@ -105,8 +107,9 @@ class StreamReply implements CallerReply {
     this.#stream.onGone(callback);
   }
 
-  #begunEncoder(): EventEncoder {
-    if (this.#encoder === undefined) throw new Error('events were given before the head');
+  #encode(): EventEncoder {
+    if (this.#model === undefined) throw new Error('events were given before the head');
+    this.#encoder ??= this.#options.createEncoder(this.#model);
     return this.#encoder;
   }
 }
