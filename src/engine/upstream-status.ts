@@ -11,7 +11,8 @@ export function upstreamState(state: EngineProcessState): UpstreamStatus['state'
     case 'ready':
       return 'ready';
     case 'down':
-      return 'down';
+      // About to be started again: worth waiting for, so nobody is refused meanwhile.
+      return state.final ? 'down' : 'starting';
   }
 }
 
@@ -23,7 +24,7 @@ export function reasonOf(state: EngineProcessState): string | undefined {
     case 'ready':
       return undefined;
     case 'down':
-      return state.reason;
+      return state.final ? state.reason : `${state.reason}; it is started again`;
   }
 }
 
