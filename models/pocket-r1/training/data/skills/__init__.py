@@ -1,0 +1,1 @@
+"""One module per group of skills; each offers functions from a Draw to a Draft."""

@@ -1,0 +1,275 @@
+"""Word problems told as a story: an opening, some events, a question.
+
+The thought quotes every event with its number before it decides between plus and minus: the quote
+makes a small model read the verb instead of matching a template.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable
+
+from ..numbers import worded
+from ..sample import Draft, Draw, key
+from ..wording import wordings
+
+_PRONOUN_CHANCE = 0.65
+_OPENINGS = ('has', 'has', 'has', 'groups', 'two')
+_CLOSINGS = ('ask', 'ask', 'ask', 'ask', 'share', 'pack', 'price')
+_LABELS = {
+    'en': {'start': 'start: {0}', 'each': '{0} with {1} each: ', 'and': '{0} and {1}: ',
+           'share': 'shared by {0}: ', 'pack': 'groups of {0}: ', 'price': '{0} at {1} each: ',
+           'not': '{0} {1}: not asked', 'half': 'half: ', 'double': 'twice: '},
+    'zh': {'start': '开始：{0}', 'each': '{0}份，每份{1}：', 'and': '{0}和{1}：',
+           'share': '分给{0}个：', 'pack': '每{0}一份：', 'price': '{0}，每份{1}元：',
+           'not': '{0}{1}：不问', 'half': '一半：', 'double': '两倍：'},
+}
+
+
+@dataclass(slots=True)
+class Cast:
+    """Who and what the story is about, as the slots of the frames want it."""
+
+    slots: dict[str, str]
+    form: int
+    food: bool
+
+
+def cast_of(draw: Draw) -> Cast:
+    """Draws people and things; in English also tense and, now and then, the first person."""
+    names = wordings('names', draw.language)
+    first, second = (entry.split(':') for entry in draw.words(names['person'], 2))
+    food = draw.chance(0.3)
+    item = draw.word(names['food' if food else 'item']).split(':')
+    other = draw.word(names['item']).split(':')
+    while other[0] == item[0]:
+        other = draw.word(names['item']).split(':')
+    x, y = draw.words(names['colour'], 2) if draw.split == 'train' else ('', '')
+    if not x:
+        x, y = (('new', 'old') if draw.english else ('新', '旧'))
+    slots = {'B': _inner(second[0]), 'f': draw.word(names['friends']), 'x': x, 'y': y}
+    container = draw.word(names['container']).split(':')
+    if not draw.english:
+        me = draw.chance(0.1)
+        slots |= {
+            'A': '我' if me else first[0], 's': '我' if me else first[1],
+            'him': '我' if me else first[1], 'o': item[0], 'u': item[1], 'p': other[0],
+            'v': other[1], 'c': container[0],
+        }
+        if not me and not draw.chance(_PRONOUN_CHANCE):
+            slots['s'] = first[0]
+        return Cast(slots, 0, food)
+    past = draw.chance(0.5)
+    slots |= {'o': item[1], 'o1': item[0], 'p': other[1], 'c': container[1]}
+    if draw.chance(0.12):
+        slots |= {'A': 'I', 's': 'I', 'him': 'me', 'his': 'my'}
+        return Cast(slots, 2 if past else 0, food)
+    slots |= {'A': _inner(first[0]), 's': first[1], 'him': first[2], 'his': first[3]}
+    if not draw.chance(_PRONOUN_CHANCE):
+        slots['s'] = _inner(first[0])
+    return Cast(slots, 2 if past else 1, food)
+
+
+def _inner(name: str) -> str:
+    """A name inside a sentence: `The farmer` becomes `the farmer`."""
+    head, _, rest = name.partition(' ')
+    return f'{head.lower()} {rest}' if rest and head in {'The', 'A', 'My'} else name
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def numeral(draw: Draw, number: int, words: bool) -> str:
+    """The number in digits, or in words where `words` is set and it is small enough."""
+    return worded(number, draw.language) if words and number < 100 else str(number)
+
+
+@dataclass(slots=True)
+class _Plan:
+    opening: str
+    numbers: tuple[int, ...]
+    events: tuple[tuple[str, int], ...]
+    closing: str
+    last: int
+    distractor: int
+
+
+def _make_plan(draw: Draw) -> tuple[_Plan]:
+    opening = draw.pick(_OPENINGS)
+    wide = draw.chance(0.25)
+    top = 90 if wide else 25
+    if opening == 'groups':
+        numbers = (draw.between(2, 12), draw.between(2, 20 if wide else 12))
+        total = numbers[0] * numbers[1]
+    elif opening == 'two':
+        numbers = (draw.between(2, top), draw.between(2, top))
+        total = sum(numbers)
+    else:
+        numbers = (draw.between(2, top * 2 if wide else top),)
+        total = numbers[0]
+    events = []
+    least = 1 if opening == 'has' else 0
+    for _ in range(draw.pick((1, 1, 1, 2, 2, 3)) if least else draw.pick((0, 1, 1, 2))):
+        kind = draw.pick(('+', '+', '+', '+', '-', '-', '-', '-', '-', 'half', 'double'))
+        if kind == 'half' and (total % 2 or total < 2) or kind == '-' and total < 1:
+            kind = '+'
+        if kind == 'double' and total > 100:
+            kind = '+'
+        if kind == '-':
+            number = draw.between(1, total)
+            total -= number
+        elif kind == '+':
+            number = draw.between(1, top)
+            total += number
+        else:
+            number = 2
+            total = total // 2 if kind == 'half' else total * 2
+        events.append((kind, number))
+    closing, last = draw.pick(_CLOSINGS), 0
+    if closing in {'share', 'pack'}:
+        divisors = [d for d in range(2, 13) if total and total % d == 0 and total > d]
+        closing, last = (closing, draw.pick(divisors)) if divisors else ('ask', 0)
+    elif closing == 'price':
+        last = draw.between(2, 12)
+        if not 0 < total <= 99:
+            closing, last = 'ask', 0
+    return (_Plan(opening, numbers, tuple(events), closing, last,
+                  draw.between(2, 60) if draw.chance(0.25) else 0),)
+
+
+def story(draw: Draw) -> Draft:
+    """One to five sums told as a story, in either language."""
+    (plan,) = operands = draw.operands('story', lambda: _make_plan(draw))
+    texts = wordings('story', draw.language)
+    labels = _LABELS[draw.language]
+    cast = cast_of(draw)
+    worded_numbers = draw.chance(0.2)
+    slots, form = cast.slots, cast.form
+
+    def number(value: int) -> str:
+        return numeral(draw, value, worded_numbers)
+
+    first = plan.numbers[0]
+    if plan.opening == 'groups':
+        slots = slots | {'k': number(first), 'n': number(plan.numbers[1])}
+        total = first * plan.numbers[1]
+        lines = [labels['each'].format(first, plan.numbers[1]) + f'{first}×{plan.numbers[1]}={total}']
+    elif plan.opening == 'two':
+        slots = slots | {'n': number(first), 'm': number(plan.numbers[1])}
+        total = first + plan.numbers[1]
+        lines = [labels['and'].format(first, plan.numbers[1]) + f'{first}+{plan.numbers[1]}={total}']
+    else:
+        slots = slots | {'n': number(first)}
+        total = first
+        lines = [labels['start'].format(first)]
+    frame = draw.phrase(texts[f'open.{plan.opening}'], form)
+    text = capital(frame.format_map(slots))
+    chained = frame.startswith('{A}') and '. ' not in frame and not plan.distractor
+    if plan.distractor:
+        text, line = _distract(draw, text, plan.distractor, cast)
+        lines.append(line)
+    for kind, value in plan.events:
+        text, quote, chained = _event(draw, text, kind, value, cast, number, chained)
+        if kind in '+-':
+            after = total + value if kind == '+' else total - value
+            lines.append(f'{quote}{": " if draw.english else "："}{total}{kind}{value}={after}')
+        else:
+            after = total // 2 if kind == 'half' else total * 2
+            lines.append(f'{labels[kind]}{total}{"÷" if kind == "half" else "×"}2={after}')
+        total = after
+    slots = slots | {'k': str(plan.last) if plan.closing == 'price' else number(plan.last)}
+    stop = '. ' if draw.english else '。'
+    if plan.closing == 'ask':
+        question = draw.phrase(texts['ask'], _question_form(draw, form)).format_map(slots)
+        text += ('，' if not draw.english and draw.chance(0.5) else stop) + capital(question)
+    else:
+        frame = draw.phrase(texts[f'close.{plan.closing}'], form).format_map(slots)
+        text += _sentences(frame)
+        if plan.closing == 'price':
+            lines.append(labels['price'].format(total, plan.last) + f'{total}×{plan.last}={total * plan.last}')
+            total *= plan.last
+        else:
+            lines.append(labels[plan.closing].format(plan.last) + f'{total}÷{plan.last}={total // plan.last}')
+            total //= plan.last
+    return Draft(
+        text, '\n'.join(lines), _answer(draw, total, plan.closing, cast),
+        {'kind': 'number', 'value': total}, key('story', operands),
+    )
+
+
+def _question_form(draw: Draw, form: int) -> int:
+    return form if form == 0 or draw.chance(0.6) else 2 if form == 2 else 1
+
+
+def _sentences(text: str) -> str:
+    """Capitals after full stops: `. she shares` becomes `. She shares`."""
+    return '. '.join(capital(part) for part in text.split('. '))
+
+
+def _distract(draw: Draw, text: str, value: int, cast: Cast) -> tuple[str, str]:
+    frame = draw.phrase(wordings('story', draw.language)['distractor'], cast.form)
+    slots = cast.slots | {'m': str(value)}
+    sentence = frame.format_map(slots)
+    thing = slots['p'] if '{p}' in frame else 'years' if 'years' in frame else 'minutes'
+    if not draw.english:
+        thing = slots['v'] + slots['p'] if '{p}' in frame else '岁' if '岁' in frame else '分钟'
+        return f'{text}，{sentence}', _LABELS['zh']['not'].format(value, thing)
+    return f'{text}. {capital(sentence)}', _LABELS['en']['not'].format(value, thing)
+
+
+def _event(
+    draw: Draw, text: str, kind: str, value: int, cast: Cast, number: Callable[[int], str],
+    chained: bool,
+) -> tuple[str, str, bool]:
+    """The story with one more event, the event's quote for the thought, and who acted last.
+
+    Only where the actor stays the same (`chained`) may the next clause leave the subject out.
+    """
+    texts = wordings('story', draw.language)
+    if kind in {'half', 'double'}:
+        own, frame = True, draw.phrase(texts[kind], cast.form)
+    else:
+        own = draw.chance(0.8) or (draw.english and value == 1)
+        direction = 'gain' if kind == '+' else 'lose'
+        section = f'{direction}.{"self" if own else "other"}'
+        if kind == '-' and own and cast.food and draw.chance(0.5):
+            section = 'eat'
+        form = cast.form if own else max(cast.form, 1)
+        frame = draw.phrase(texts[section], form)
+    slots = cast.slots | {'q': _quantity(draw, kind, value, cast, number), 'n': str(value)}
+    clause = frame.format_map(slots)
+    quote = frame.format_map(slots | {'q': str(value)})
+    if own and chained and draw.chance(0.6):
+        return text + draw.phrase(texts['join.verb']).format(x=clause), quote, True
+    if own:
+        clause = f'{slots["s"]}{" " if draw.english else ""}{clause}'
+    joined = draw.phrase(texts['join.clause'])
+    if joined.startswith('. {x}'):
+        clause = capital(clause)
+    return text + joined.format(x=clause), quote, own
+
+
+def _quantity(
+    draw: Draw, kind: str, value: int, cast: Cast, number: Callable[[int], str]
+) -> str:
+    text, slots = number(value), cast.slots
+    if not draw.english:
+        unit = text + slots['u']
+        return draw.pick((unit, unit, unit + slots['o'], ('其中' if kind == '-' else '另外') + unit))
+    if value == 1:
+        return draw.pick(('one', '1', 'one of them' if kind == '-' else 'one more'))
+    if kind == '-':
+        return draw.pick((text, f'{text} {slots["o"]}', f'{text} of them', f'{text} of the {slots["o"]}'))
+    return draw.pick((text, f'{text} {slots["o"]}', f'{text} more', f'{text} more {slots["o"]}',
+                      f'another {text}'))
+
+
+def _answer(draw: Draw, total: int, closing: str, cast: Cast) -> str:
+    if draw.english:
+        thing = cast.slots['o1' if total == 1 else 'o']
+        unit = {'price': ' dollars', 'pack': ''}.get(closing, f' {thing}')
+        return f'The answer is {total}{unit}.'
+    unit = {'price': '元', 'pack': ''}.get(closing, cast.slots['u'])
+    return f'答案是{total}{unit}。'
