@@ -92,7 +92,8 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     failed(retryAfterMs) {
       const backoffMs = Math.min(restMaxMs, restMinMs * 2 ** failuresInRow);
       failuresInRow += 1;
-      const ms = retryAfterMs ?? backoffMs;
+      // One that asks for no rest at all would otherwise be asked again without end.
+      const ms = Math.max(restMinMs, retryAfterMs ?? backoffMs);
       restUntilMs = Math.max(restUntilMs, clock.now() + ms);
       clock.setTimer(ms, open);
     },

@@ -10,7 +10,7 @@
 import { toUnbusyError } from '../core/errors.ts';
 import type { Call, CallerReply } from '../protocol/caller.ts';
 import type { GenerationRequest } from '../protocol/generation.ts';
-import type { Clock } from '../protocol/ports.ts';
+import type { Clock, UpstreamError } from '../protocol/ports.ts';
 import type { TelemetrySink } from '../protocol/telemetry.ts';
 import type { Admission } from './admission.ts';
 import { startAttempt } from './attempt.ts';
@@ -18,7 +18,7 @@ import type { Identifier } from './identify.ts';
 import type { InFlight } from './in-flight.ts';
 import { callerLeft, type Ticket } from './pool-ticket.ts';
 import { Progress } from './progress.ts';
-import type { Retries } from './retries.ts';
+import { type Retries, whyNotPlaced } from './retries.ts';
 import { Story } from './story.ts';
 
 /** What the path is made of; `gateway.ts` builds it once. */
@@ -97,8 +97,11 @@ async function attemptUntilDone(
   ticket: Ticket,
   progress: Progress,
 ): Promise<void> {
+  let failure: UpstreamError | undefined;
   for (;;) {
-    const placement = await ticket.place();
+    const placement = await ticket.place().catch((thrown: unknown) => {
+      throw whyNotPlaced(thrown, failure, story.attempts);
+    });
     const { endpoint } = placement;
     story.placed(endpoint.name, placement.waitedMs);
     const result = await progress.attempting(
@@ -116,11 +119,8 @@ async function attemptUntilDone(
     placement.release(result.kind === 'failed' ? result.failure : undefined);
     if (result.kind === 'complete') return;
     if (result.kind === 'gone') throw callerLeft();
+    failure = result.failure;
     const { deadlineAtMs } = ticket;
-    path.retries.requireAnother({
-      failure: result.failure,
-      attempts: story.attempts,
-      deadlineAtMs,
-    });
+    path.retries.requireAnother({ failure, attempts: story.attempts, deadlineAtMs });
   }
 }

@@ -42,7 +42,24 @@ export function createRetries(budgetRatio: number, clock: Clock, random: Random)
       );
       if (decision.kind === 'retry') return;
       if (callerFault) throw error;
-      throw new UnbusyError(error.kind, error.code, error.message, { ...error.details, attempts });
+      throw withAttempts(error, attempts);
     },
   };
+}
+
+/**
+ * What to tell a request that waited for another attempt in vain (`thrown`): why the last one failed
+ * says more than that the deadline has passed.
+ */
+export function whyNotPlaced(
+  thrown: unknown,
+  failure: UpstreamError | undefined,
+  attempts: readonly AttemptSummary[],
+): unknown {
+  const expired = thrown instanceof UnbusyError && thrown.kind === 'expired';
+  return expired && failure !== undefined ? withAttempts(failure.error, attempts) : thrown;
+}
+
+function withAttempts(error: UnbusyError, attempts: readonly AttemptSummary[]): UnbusyError {
+  return new UnbusyError(error.kind, error.code, error.message, { ...error.details, attempts });
 }

@@ -73,20 +73,24 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     for (const listener of listeners) listener();
   });
 
-  function untilLog(matches: (entry: LogEntry) => boolean): Promise<LogEntry> {
-    return new Promise((resolve, reject) => {
-      const look = (): void => {
-        const found = log.find(matches);
-        if (found === undefined) return;
-        listeners.delete(look);
-        resolve(found);
-      };
-      listeners.add(look);
-      look();
-      void finished.then(({ stderr }) => {
-        reject(new Error(`it ended too early: ${JSON.stringify(log.slice(-5))} ${stderr}`));
-      });
-    });
+  async function untilLog(matches: (entry: LogEntry) => boolean): Promise<LogEntry> {
+    const { promise, resolve, reject } = Promise.withResolvers<LogEntry>();
+    const look = (): void => {
+      const found = log.find(matches);
+      if (found !== undefined) resolve(found);
+    };
+    const giveUp = (why: string): void =>
+      reject(new Error(`${why}, and the log was ${JSON.stringify(log.slice(-5))}`));
+    const timer = setTimeout(giveUp, patienceMs, 'it never said so');
+    void finished.then(({ stderr }) => giveUp(`it ended too early: ${stderr}`));
+    listeners.add(look);
+    look();
+    try {
+      return await promise;
+    } finally {
+      listeners.delete(look);
+      clearTimeout(timer);
+    }
   }
 
   async function metric(name: string, ...labels: string[]): Promise<number> {

@@ -124,3 +124,35 @@ test('a policy that throws is not an outage: the request is relayed plainly, the
   assert.equal(answer.text, '42');
   assert.match(String(faults[0]), /a bug in a policy/);
 });
+
+test('a deadline that passes after failed attempts tells why they failed and what was tried (A2)', async () => {
+  const a = new FakeUpstream('a');
+  const { call, clock } = setUpPath([a]);
+  const { answer, done } = call({ headers: { 'x-unbusy-deadline-ms': '500' } });
+  (await a.attempt(1)).fail({ error: refused });
+  await settle();
+  clock.advance(310);
+  (await a.attempt(2)).fail({ error: refused });
+  await settle();
+  clock.advance(200);
+  await done;
+  assert.equal(answer.failure?.code, 'upstream_busy');
+  assert.equal(answer.failure?.details.retryAfterMs, 300);
+  assert.equal(answer.failure?.details.attempts?.length, 2);
+});
+
+test('an endpoint that asks for no rest is given a little one', async () => {
+  const a = new FakeUpstream('a');
+  const { call, clock } = setUpPath([a]);
+  const { answer, done } = call();
+  const hasty = new UnbusyError('overloaded', 'upstream_busy', 'full', { retryAfterMs: 0 });
+  (await a.attempt(1)).fail({ error: hasty });
+  await settle();
+  clock.advance(20);
+  await settle();
+  assert.equal(a.attempts.length, 1);
+  clock.advance(40);
+  (await a.attempt(2)).answer('42');
+  await done;
+  assert.equal(answer.text, '42');
+});
