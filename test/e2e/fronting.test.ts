@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { FakeBehaviour, FakeUpstream } from '../../src/upstream/fake-upstream.ts';
 import { createFakeUpstream } from '../../src/upstream/fake-upstream.ts';
-import { chat, openStream, post, postError, readStream } from './ask.ts';
+import { chat, longText, openStream, post, postError, readStream } from './ask.ts';
 import { freePort, type Server, type ServerOptions, startServer } from './start-server.ts';
 
 const route = '/v1/chat/completions';
@@ -187,11 +187,7 @@ test('unbusy fronts unbusy: thought, answer, tokens and errors pass through both
   assert.deepEqual([tooLong.status, tooLong.body.code], [400, 'context_length_exceeded']);
   const cut = await post(front.url, route, chat('What is 17 + 25?', { max_tokens: 3 }));
   assert.equal(cut.headers.get('x-unbusy-warning'), 'cut-in-thought');
-  const leaving = await openStream(front.url, '/v1/completions', {
-    prompt: 'Hello',
-    max_tokens: 1500,
-    ignore_eos: true,
-  });
+  const leaving = await openStream(front.url, '/v1/completions', await longText(engine.url, 1900));
   await leaving.begun;
   leaving.leave();
   await engine.untilLog(({ event, outcome }) => event === 'request' && outcome === 'cancelled');

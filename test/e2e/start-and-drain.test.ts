@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { start } from '../cli/run-program.ts';
 import { chat, longText, openStream, readStream } from './ask.ts';
 import { freePort, type ServerOptions, startServer, until } from './start-server.ts';
 
@@ -74,11 +75,26 @@ test('J1: answers that outlive drain_ms are broken off visibly and the engine en
   const engines = server.enginePids();
   assert.ok(engines.length > 0);
   server.signal('SIGTERM');
-  const { done, whole, error } = await stream.ended;
-  assert.equal(done, false);
-  assert.ok(!whole || error !== undefined, 'a cut answer never looks whole');
-  await server.finished;
+  const { done, error, finish } = await stream.ended;
+  assert.deepEqual([done, finish, error?.code], [false, undefined, 'draining']);
+  const { code, stderr } = await server.finished;
+  assert.deepEqual([code, stderr], [0, '']);
   await until(() => engines.every((pid) => !isRunning(pid)), 'the engine processes are gone');
+});
+
+test('the ready line names the demonstration model and a line to paste, which works', async (t) => {
+  const running = start(['serve', '--port', '0']);
+  t.after(() => running.child.kill('SIGKILL'));
+  const shown = await running.untilOut('--upstream http://');
+  assert.match(shown, /^unbusy \S+ is ready: http:\/\/127\.0\.0\.1:\d+\/v1 /m);
+  assert.match(shown, /^ {2}model {5}pocket-r1 \(demonstration model, 10 M parameters/m);
+  const [, url = '', body = ''] = /curl -N (\S+) \\\n[^']*'[^']*' -d '([^']*)'/.exec(shown) ?? [];
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  assert.match(await answer.text(), /"content":"2"[\s\S]*\[DONE\]/);
 });
 
 test('a gateway that is killed takes its engines along', async (t) => {
