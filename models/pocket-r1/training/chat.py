@@ -1,7 +1,7 @@
 """A conversation as R1's chat template renders it, and as token ids with a training mask.
 
-The template (`chat_template.jinja`, DeepSeek-R1's own) drops earlier thoughts and ends a prompt with
-`<think>\\n`. `render_prompt` is the same function for conversations without tools, fast enough for
+The template (`chat_template.jinja`, DeepSeek-R1's own) drops earlier thoughts and ends a prompt
+with `<think>\\n`. `render_prompt` is the same function for conversations without tools, fast enough for
 making training data; the tests hold the two against each other.
 """
 
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from vocabulary import ASSISTANT, BOS, END_THINK, EOS, THINK, USER
 
-TEMPLATE_PATH = Path(__file__).with_name("chat_template.jinja")
+TEMPLATE_PATH = Path(__file__).with_name('chat_template.jinja')
 
 Message = dict[str, str]
 
@@ -28,30 +28,30 @@ class Encoder(Protocol):
 
 def chat_template() -> str:
     """The template's source, as embedded in every export."""
-    return TEMPLATE_PATH.read_text(encoding="utf-8").rstrip("\n")
+    return TEMPLATE_PATH.read_text(encoding='utf-8').rstrip('\n')
 
 
 def render_prompt(messages: Sequence[Message], prefill: bool = True) -> str:
     """The prompt for the next answer; `prefill` adds the opening of the thought."""
-    system = ""
+    system = ''
     parts = []
     for message in messages:
-        role, content = message["role"], message["content"]
-        if role == "system":
+        role, content = message['role'], message['content']
+        if role == 'system':
             system = content
-        elif role == "user":
+        elif role == 'user':
             parts.append(USER + content)
-        elif role == "assistant":
+        elif role == 'assistant':
             parts.append(ASSISTANT + content.split(END_THINK)[-1] + EOS)
         else:
-            raise ValueError(f"role: {role!r}; system, user and assistant are known")
-    return BOS + system + "".join(parts) + ASSISTANT + (f"{THINK}\n" if prefill else "")
+            raise ValueError(f'role: {role!r}; system, user and assistant are known')
+    return BOS + system + ''.join(parts) + ASSISTANT + (f'{THINK}\n' if prefill else '')
 
 
 def render_completion(thought: str, answer: str, prefill: bool = True) -> str:
     """What the model writes after that prompt, without the end of the text."""
-    opening = "" if prefill else f"{THINK}\n"
-    return f"{opening}{thought}\n{END_THINK}\n\n{answer}"
+    opening = '' if prefill else f'{THINK}\n'
+    return f'{opening}{thought}\n{END_THINK}\n\n{answer}'
 
 
 def encode_ids(tokenizer: Encoder, text: str) -> list[int]:

@@ -33,20 +33,20 @@ def save(directory: Path, model: PocketModel, progress: Progress) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     weights = {name: t.detach().float().cpu().numpy() for name, t in model.state_dict().items()}
     for index, shard in enumerate(shards(weights, SHARD_BYTES)):
-        write_tensors(directory / f"weights-{index}.safetensors", shard)
-    model.shape.save(directory / "shape.json")
-    text = json.dumps(progress.__dict__, indent=2) + "\n"
-    (directory / "progress.json").write_text(text, encoding="utf-8")
+        write_tensors(directory / f'weights-{index}.safetensors', shard)
+    model.shape.save(directory / 'shape.json')
+    text = json.dumps(progress.__dict__, indent=2) + '\n'
+    (directory / 'progress.json').write_text(text, encoding='utf-8')
 
 
 def read_weights(directory: Path) -> tuple[Shape, Weights]:
     """Shape and weights as numpy arrays."""
     weights: Weights = {}
-    for path in sorted(directory.glob("weights-*.safetensors")):
+    for path in sorted(directory.glob('weights-*.safetensors')):
         weights.update(read_tensors(path))
     if not weights:
-        raise FileNotFoundError(f"{directory}: no weights-*.safetensors")
-    return Shape.load(directory / "shape.json"), weights
+        raise FileNotFoundError(f'{directory}: no weights-*.safetensors')
+    return Shape.load(directory / 'shape.json'), weights
 
 
 def load(directory: Path) -> tuple[PocketModel, Progress]:
@@ -54,5 +54,5 @@ def load(directory: Path) -> tuple[PocketModel, Progress]:
     shape, weights = read_weights(directory)
     model = PocketModel(shape)
     model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    progress = json.loads((directory / "progress.json").read_text(encoding="utf-8"))
+    progress = json.loads((directory / 'progress.json').read_text(encoding='utf-8'))
     return model, Progress(**progress)

@@ -86,7 +86,7 @@ def greedy(
         count = max(1, _CHUNK_TOKENS // longest)
         chunk, order = order[-count:], order[:-count]
         cuda = model.head.weight.is_cuda
-        with torch.autocast("cuda", torch.bfloat16, enabled=cuda):
+        with torch.autocast('cuda', torch.bfloat16, enabled=cuda):
             written = _decode_chunk(model, [prompts[index] for index in chunk], limit, eos)
         for index, row in zip(chunk, written):
             answers[index] = row
@@ -95,7 +95,7 @@ def greedy(
 
 def dev_samples(count: int, seed: int = DEV_SEED) -> list[Sample]:
     """The first `count` samples of the development split."""
-    return list(islice(samples(seed, "dev"), count))
+    return list(islice(samples(seed, 'dev'), count))
 
 
 def dev_report(
@@ -112,7 +112,7 @@ def dev_report(
     for question, ids in zip(questions, answers):
         text = tokenizer.decode(ids, skip_special_tokens=True)  # type: ignore[attr-defined]
         right = grade(question.check, text.split(END_THINK)[-1].strip())
-        scores[f"{question.skill}/{question.language}"].append(right)
+        scores[f'{question.skill}/{question.language}'].append(right)
         if not right:
             wrong.append((question, text))
     endless = sum(eos not in ids for ids in answers)

@@ -31,11 +31,15 @@ async function logitsOf(
   return rows;
 }
 
+function writeLog(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
 async function main([modelPath, textsPath, idsPath, logitsPath]: string[]): Promise<void> {
   if (!modelPath || !textsPath || !idsPath || !logitsPath) {
     throw new Error('usage: llama-logits.ts model.gguf texts.json out.json out.f32');
   }
-  const binding = await loadBinding({ gpuLayers: 0, onLog: (line) => console.error(line) });
+  const binding = await loadBinding({ gpuLayers: 0, onLog: writeLog });
   const model: NativeModel = await binding.loadModel(modelPath, {
     gpuLayers: 0,
     onProgress: () => {},

@@ -113,8 +113,8 @@ class Experts(nn.Module):
         self.experts_up = nn.Parameter(torch.empty(shape.experts, shape.expert_ff, shape.width))
         self.experts_down = nn.Parameter(torch.empty(shape.experts, shape.width, shape.expert_ff))
         self.shared = FeedForward(shape.width, shape.shared_ff)
-        self.register_buffer("balance", torch.zeros(shape.experts))
-        self.register_buffer("load", torch.zeros(shape.experts), persistent=False)
+        self.register_buffer('balance', torch.zeros(shape.experts))
+        self.register_buffer('load', torch.zeros(shape.experts), persistent=False)
 
     def weights(self, x: Tensor) -> Tensor:
         """Each expert's weight for each token, in float32; zero where it was not chosen."""
@@ -175,7 +175,7 @@ class PocketModel(nn.Module):
         self.norm = RmsNorm(shape.width, shape.norm_epsilon)
         self.head = nn.Linear(shape.width, shape.vocabulary, bias=False)
         steps = torch.arange(0, shape.rope, 2, dtype=torch.float32) / shape.rope
-        self.register_buffer("frequencies", shape.rope_base**-steps, persistent=False)
+        self.register_buffer('frequencies', shape.rope_base**-steps, persistent=False)
         self.reset()
 
     @torch.no_grad()
@@ -184,7 +184,7 @@ class PocketModel(nn.Module):
         residual_std = _INIT_STD / (2 * self.shape.layers) ** 0.5
         for name, parameter in self.named_parameters():
             if parameter.ndim > 1:
-                into_residual = name.endswith(("out.weight", "down.weight", "experts_down"))
+                into_residual = name.endswith(('out.weight', 'down.weight', 'experts_down'))
                 nn.init.normal_(parameter, std=residual_std if into_residual else _INIT_STD)
 
     def experts(self) -> list[Experts]:

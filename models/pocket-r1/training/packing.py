@@ -62,11 +62,11 @@ def examples(tokenizer: object, seed: int, split: str, plan: RowPlan) -> Iterato
     wanted = 0
     for sample in stream:
         messages = sample.messages
-        if wanted > 0 and messages[0]["role"] != "system":
+        if wanted > 0 and messages[0]['role'] != 'system':
             wanted -= 1
-            earlier += [*messages, {"role": "assistant", "content": sample.answer}]
+            earlier += [*messages, {'role': 'assistant', 'content': sample.answer}]
             continue
-        if earlier and messages[0]["role"] != "system":
+        if earlier and messages[0]['role'] != 'system':
             messages = [*earlier, *messages]
         earlier = []
         if random.random() < plan.join:
@@ -114,7 +114,7 @@ def pack(stream: Iterator[Example], plan: RowPlan) -> Iterator[Block]:
 
 
 def _work(queue: Queue[Block], tokenizer_path: Path, seed: int, split: str, plan: RowPlan) -> None:
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ['TOKENIZERS_PARALLELISM'] = 'false'
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(tokenizer_path))
@@ -126,12 +126,12 @@ class Rows:
     """Blocks from `workers` processes, in an order that the seeds fix."""
 
     def __init__(self, tokenizer_path: Path, seed: int, plan: RowPlan, workers: int) -> None:
-        context = multiprocessing.get_context("fork")
+        context = multiprocessing.get_context('fork')
         self._queues: list[Queue[Block]] = [context.Queue(_QUEUED_BLOCKS) for _ in range(workers)]
         self._processes: list[ForkProcess] = [
             context.Process(
                 target=_work,
-                args=(queue, tokenizer_path, seed + index, "train", plan),
+                args=(queue, tokenizer_path, seed + index, 'train', plan),
                 daemon=True,
             )
             for index, queue in enumerate(self._queues)

@@ -41,11 +41,11 @@ class Shape:
 
     def __post_init__(self) -> None:
         if self.layers in (26, 27, 48):
-            raise ValueError(f"layers: {self.layers} is read as a lite model by llama.cpp")
+            raise ValueError(f'layers: {self.layers} is read as a lite model by llama.cpp')
         if self.rope % 2 != 0:
-            raise ValueError(f"rope: {self.rope} must be even")
+            raise ValueError(f'rope: {self.rope} must be even')
         if not 0 < self.experts_per_token <= self.experts:
-            raise ValueError(f"experts_per_token: {self.experts_per_token} of {self.experts}")
+            raise ValueError(f'experts_per_token: {self.experts_per_token} of {self.experts}')
 
     @property
     def query(self) -> int:
@@ -79,12 +79,12 @@ class Shape:
 
     def save(self, path: Path) -> None:
         """Writes the shape as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(asdict(self), indent=2) + '\n', encoding='utf-8')
 
     @staticmethod
     def load(path: Path) -> Shape:
         """Reads a shape that `save` wrote."""
-        return Shape(**json.loads(path.read_text(encoding="utf-8")))
+        return Shape(**json.loads(path.read_text(encoding='utf-8')))
 
 
 POCKET = Shape()
@@ -108,51 +108,51 @@ MICRO = Shape(
 DEEP = Shape(layers=8, q_lora=128, expert_ff=128)
 """More layers of smaller experts: what POCKET was compared with."""
 
-SHAPES = {"pocket": POCKET, "micro": MICRO, "deep": DEEP}
+SHAPES = {'pocket': POCKET, 'micro': MICRO, 'deep': DEEP}
 
 
 def huggingface_config(shape: Shape, bos: int, eos: int, pad: int) -> dict[str, object]:
     """`config.json` for `DeepseekV3ForCausalLM` (transformers, vLLM, SGLang)."""
     return {
-        "architectures": ["DeepseekV3ForCausalLM"],
-        "model_type": "deepseek_v3",
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "bos_token_id": bos,
-        "eos_token_id": eos,
-        "pad_token_id": pad,
-        "first_k_dense_replace": 1,
-        "hidden_act": "silu",
-        "hidden_size": shape.width,
-        "initializer_range": 0.02,
-        "intermediate_size": shape.dense_ff,
-        "kv_lora_rank": shape.kv_lora,
-        "max_position_embeddings": shape.context,
-        "moe_intermediate_size": shape.expert_ff,
-        "moe_layer_freq": 1,
-        "n_group": 1,
-        "n_routed_experts": shape.experts,
-        "n_shared_experts": shape.shared_experts,
-        "norm_topk_prob": True,
-        "num_attention_heads": shape.heads,
-        "num_experts_per_tok": shape.experts_per_token,
-        "num_hidden_layers": shape.layers,
-        "num_key_value_heads": shape.heads,
-        "num_nextn_predict_layers": 0,
-        "q_lora_rank": shape.q_lora,
-        "qk_nope_head_dim": shape.nope,
-        "qk_rope_head_dim": shape.rope,
-        "rms_norm_eps": shape.norm_epsilon,
-        "rope_interleave": True,
-        "rope_scaling": None,
-        "rope_theta": shape.rope_base,
-        "routed_scaling_factor": shape.routed_scale,
-        "scoring_func": "sigmoid",
-        "tie_word_embeddings": False,
-        "topk_group": 1,
-        "topk_method": "noaux_tc",
-        "torch_dtype": "bfloat16",
-        "use_cache": True,
-        "v_head_dim": shape.value,
-        "vocab_size": shape.vocabulary,
+        'architectures': ['DeepseekV3ForCausalLM'],
+        'model_type': 'deepseek_v3',
+        'attention_bias': False,
+        'attention_dropout': 0.0,
+        'bos_token_id': bos,
+        'eos_token_id': eos,
+        'pad_token_id': pad,
+        'first_k_dense_replace': 1,
+        'hidden_act': 'silu',
+        'hidden_size': shape.width,
+        'initializer_range': 0.02,
+        'intermediate_size': shape.dense_ff,
+        'kv_lora_rank': shape.kv_lora,
+        'max_position_embeddings': shape.context,
+        'moe_intermediate_size': shape.expert_ff,
+        'moe_layer_freq': 1,
+        'n_group': 1,
+        'n_routed_experts': shape.experts,
+        'n_shared_experts': shape.shared_experts,
+        'norm_topk_prob': True,
+        'num_attention_heads': shape.heads,
+        'num_experts_per_tok': shape.experts_per_token,
+        'num_hidden_layers': shape.layers,
+        'num_key_value_heads': shape.heads,
+        'num_nextn_predict_layers': 0,
+        'q_lora_rank': shape.q_lora,
+        'qk_nope_head_dim': shape.nope,
+        'qk_rope_head_dim': shape.rope,
+        'rms_norm_eps': shape.norm_epsilon,
+        'rope_interleave': True,
+        'rope_scaling': None,
+        'rope_theta': shape.rope_base,
+        'routed_scaling_factor': shape.routed_scale,
+        'scoring_func': 'sigmoid',
+        'tie_word_embeddings': False,
+        'topk_group': 1,
+        'topk_method': 'noaux_tc',
+        'torch_dtype': 'bfloat16',
+        'use_cache': True,
+        'v_head_dim': shape.value,
+        'vocab_size': shape.vocabulary,
     }
