@@ -12,6 +12,7 @@ import type { GenerationEvent, GenerationRequest, Usage } from '../protocol/gene
 import type {
   Clock,
   Exchange,
+  OutputForm,
   Timer,
   UpstreamEnd,
   UpstreamError,
@@ -68,6 +69,8 @@ export function startAttempt(options: AttemptOptions): RunningAttempt {
   return new Attempt(options);
 }
 
+const noExchange: Exchange = { abort() {}, pause() {}, resume() {} };
+
 class Attempt implements UpstreamHandler, RunningAttempt {
   readonly result: Promise<AttemptResult>;
   readonly #options: AttemptOptions;
@@ -98,7 +101,18 @@ class Attempt implements UpstreamHandler, RunningAttempt {
     reply.onDrain(() => this.#resume());
     const separate = request.reasoning.placement === 'separate';
     const output = reply.dialect !== undefined && separate ? 'bytes' : 'events';
-    this.#exchange = endpoint.upstream.dispatch(request, output, this);
+    this.#exchange = this.#dispatch(output);
+  }
+
+  /** An upstream that throws instead of failing is a fault of ours: it ends this attempt for good. */
+  #dispatch(output: OutputForm): Exchange {
+    const { endpoint, request } = this.#options;
+    try {
+      return endpoint.upstream.dispatch(request, output, this);
+    } catch (thrown) {
+      this.#fail({ stage: 'not_placed', error: toUnbusyError(thrown), callerFault: true });
+      return noExchange;
+    }
   }
 
   onStart(start: UpstreamStart): void {

@@ -202,6 +202,7 @@ const faults: readonly [string, object | string, string | null][] = [
     'stream_options.include_usage',
   ],
   ['no JSON', '{"messages": [', null],
+  ['a deep nest', `{"metadata":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, null],
 ];
 for (const [name, body, param] of faults) {
   test(`a body with ${name} is refused with the field's path`, async () => {

@@ -156,3 +156,23 @@ test('an endpoint that asks for no rest is given a little one', async () => {
   await done;
   assert.equal(answer.text, '42');
 });
+
+test('an upstream that throws costs one request and no place on the endpoint', async () => {
+  const a = new FakeUpstream('a');
+  const { call, clock } = setUpPath([a]);
+  const { dispatch } = a;
+  a.dispatch = () => {
+    throw new Error('a bug in an upstream');
+  };
+  const faulty = call();
+  await faulty.done;
+  assert.equal(faulty.answer.failure?.code, 'internal');
+  a.dispatch = dispatch;
+  const next = call();
+  (await a.attempt(1)).answer('42');
+  await next.done;
+  assert.equal(next.answer.text, '42');
+  // Nothing of the first one is left that could still go off.
+  clock.advance(3_600_000);
+  assert.equal(faulty.answer.endings, 1);
+});

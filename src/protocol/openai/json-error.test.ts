@@ -76,3 +76,14 @@ test('a string of many megabytes does not overflow the stack', () => {
   const text = `{"a":"${'x'.repeat(20_000_000)}",}`;
   assert.equal(jsonErrorPosition(text), text.length - 1);
 });
+
+test('a body that is nested too deep is refused before anything recurses into it', () => {
+  const nested = (levels: number) => `{"metadata":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+  assert.ok(parseJsonObject(nested(500)));
+  for (const levels of [512, 100_000]) {
+    assert.throws(() => parseJsonObject(nested(levels)), {
+      kind: 'invalid_request',
+      message: /nested more than 512 levels deep/,
+    });
+  }
+});

@@ -7,7 +7,8 @@ import { UnbusyError } from '../../core/errors.ts';
 /**
  * Parses the text of a request body, which must be an object.
  *
- * @throws UnbusyError `invalid_json` with the position, invalid_request where it is no object.
+ * @throws UnbusyError `invalid_json` with the position, invalid_request where it is no object or
+ *   nested too deep.
  */
 export function parseJsonObject(text: string): Record<string, unknown> {
   let value: unknown;
@@ -17,6 +18,7 @@ export function parseJsonObject(text: string): Record<string, unknown> {
     throw invalidJson(text);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    if (nestsDeeperThan(value, nestingMax)) throw nestedTooDeep();
     return value as Record<string, unknown>;
   }
   const found = Array.isArray(value) ? 'an array' : value === null ? 'null' : `a ${typeof value}`;
@@ -25,6 +27,23 @@ export function parseJsonObject(text: string): Record<string, unknown> {
     'invalid_request',
     `the body is ${found}; it must be a JSON object`,
   );
+}
+
+/** Whatever writes a value again recurses; JSON Schemas, the deepest bodies there are, stay far below. */
+const nestingMax = 512;
+
+function nestsDeeperThan(value: object, levels: number): boolean {
+  if (levels === 0) return true;
+  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
+    if (typeof inner !== 'object' || inner === null) continue;
+    if (nestsDeeperThan(inner as object, levels - 1)) return true;
+  }
+  return false;
+}
+
+function nestedTooDeep(): UnbusyError {
+  const message = `the body is nested more than ${nestingMax} levels deep, the most allowed`;
+  return new UnbusyError('invalid_request', 'invalid_request', message);
 }
 
 function invalidJson(text: string): UnbusyError {
