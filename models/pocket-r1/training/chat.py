@@ -1,8 +1,8 @@
 """A conversation as R1's chat template renders it, and as token ids with a training mask.
 
 The template (`chat_template.jinja`, DeepSeek-R1's own) drops earlier thoughts and ends a prompt
-with `<think>\\n`. `render_prompt` is the same function for conversations without tools, fast enough for
-making training data; the tests hold the two against each other.
+with `<think>` and a line break. `render_prompt` is the same function for conversations without
+tools, fast enough for making training data; the tests hold the two against each other.
 """
 
 from __future__ import annotations

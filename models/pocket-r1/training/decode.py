@@ -22,7 +22,7 @@ from model import PocketModel
 from vocabulary import END_THINK, EOS
 
 DEV_SEED = 7_777
-_CHUNK_TOKENS = 400_000
+_CHUNK_TOKENS = 1_200_000
 
 
 class _Cache:

@@ -4,8 +4,8 @@ Only what the model itself writes is trained (thought, answer, end of text). The
 rises, stays, then falls linearly to zero at step `--steps`; a slice ends at `--to-step` or when its
 seconds are spent, whichever comes first.
 
-    python train.py --out run/1 --to-step 9000 --steps 18000
-    python train.py --out run/2 --resume run/1 --steps 18000 --length 4096 --rows 16
+    python train.py --out run/1 --steps 18000 --to-step 9000
+    python train.py --out run/2 --resume run/1 --steps 18000 --join 0.25 --turns 8
 """
 
 from __future__ import annotations
@@ -243,8 +243,8 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument('--seconds', type=float, default=440.0, help='at most, in this slice')
     parser.add_argument('--rate', type=float, default=2e-3)
     parser.add_argument('--decay-from', type=float, default=0.4, help='share of the steps')
-    parser.add_argument('--length', type=int, default=2048)
-    parser.add_argument('--rows', type=int, default=32)
+    parser.add_argument('--length', type=int, default=4096)
+    parser.add_argument('--rows', type=int, default=16)
     parser.add_argument('--join', type=float, default=0.05)
     parser.add_argument('--turns', type=int, default=3)
     parser.add_argument('--workers', type=int, default=14)

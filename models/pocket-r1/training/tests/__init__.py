@@ -1,0 +1,1 @@
+"""Tests of training and export; `python -m unittest discover -s tests -t .`."""
