@@ -96,10 +96,20 @@ class Pool implements ModelPool, TicketPool {
     const now = this.options.clock.now();
     const ready = this.#candidates(now).filter((candidate) => candidate.ready);
     const concurrencyMax = ready.reduce((sum, { concurrencyMax }) => sum + concurrencyMax, 0);
-    // Nobody is up at this moment: what a restart takes is not known, and the deadline bounds it.
-    if (concurrencyMax === 0) return 0;
+    if (concurrencyMax === 0) return this.#restMs(now);
     const ahead = this.queue.aheadOf(item as PoolTicket, now);
     return this.predictor.predictWaitMs({ ahead, concurrencyMax }, now);
+  }
+
+  /**
+   * Until the first of those that are up has rested. Where one starts it may be there sooner: what
+   * that takes is not known, and the deadline bounds it.
+   */
+  #restMs(now: number): number {
+    const up = this.endpoints().filter(({ upstream }) => upstream.status().state !== 'down');
+    const allReady = up.every(({ upstream }) => upstream.status().state === 'ready');
+    if (up.length === 0 || !allReady) return 0;
+    return Math.max(0, Math.min(...up.map(({ restUntilMs }) => restUntilMs - now)));
   }
 
   open(options: TicketOptions): Ticket {

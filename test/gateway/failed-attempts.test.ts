@@ -176,3 +176,21 @@ test('an upstream that throws costs one request and no place on the endpoint', a
   clock.advance(3_600_000);
   assert.equal(faulty.answer.endings, 1);
 });
+
+test('while the only endpoint rests longer than the deadline, newcomers are told at once (D3)', async () => {
+  const a = new FakeUpstream('a');
+  const { call, clock } = setUpPath([a]);
+  const first = call();
+  const resting = new UnbusyError('overloaded', 'upstream_busy', 'full', { retryAfterMs: 30_000 });
+  (await a.attempt(1)).fail({ error: resting });
+  await settle();
+  clock.advance(10_000);
+  const late = call({ headers: { 'x-unbusy-deadline-ms': '3000' } });
+  await late.done;
+  assert.equal(late.answer.failure?.code, 'overloaded');
+  assert.equal(late.answer.failure?.details.retryAfterMs, 20_000);
+  clock.advance(20_100);
+  (await a.attempt(2)).answer('42');
+  await first.done;
+  assert.equal(first.answer.text, '42');
+});
