@@ -216,6 +216,8 @@ async function createContext(
     copy: async (target, source) => {
       await context.copySequenceStateFromOtherSequence(target, source);
     },
+    // The addon computes in libuv's pool. One thread there has one order; several have none.
+    inOrder: process.env['UV_THREADPOOL_SIZE'] === '1',
     lastPosition: (sequence) => context.getSequenceKvCacheMaxPosition(sequence),
     memoryBytes: memory.cpuRam + memory.gpuVram,
     dispose: () => {

@@ -132,8 +132,9 @@ class Host implements EngineProcess {
     const entry = fileURLToPath(new URL(`./main.${extension}`, import.meta.url));
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-      // OpenMP keeps a team of spinning threads per calling thread. With libuv's usual four callers
-      // the teams fight over the cores: two threads measured 23 times slower than with one caller.
+      // The addon computes in libuv's pool. One thread computes its calls in order, which lets a token
+      // be sampled behind its decode (native-step.ts), and does not take a step from core to core:
+      // with four, two compute threads measured many times slower.
       env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
     });
     this.#child = child;

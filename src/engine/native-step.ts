@@ -4,6 +4,9 @@
  * Keeps three rules. While a decode runs, the tokens before it are told (`whileDecoding`). Logits are
  * sampled before the next decode overwrites them. A slot's tokens are recorded only after the decode
  * that computed them has succeeded.
+ *
+ * Where native calls are computed in order, sampling is asked for together with the decode, so that
+ * a token costs one way to the computing thread and back instead of two.
  */
 import type { TokenLogprob } from '../protocol/generation.ts';
 import type { LoadedModel } from './loaded-model.ts';
@@ -51,32 +54,29 @@ const firstOnly = Uint32Array.of(0);
 
 /** The native calls over one context; keeps reusable buffers, no other state. */
 export function createNativeStep(options: NativeStepOptions): NativeStep {
-  const { context, model, outbox, meter, now } = options;
+  const { context, meter, now } = options;
   const one = new Uint32Array(1);
+  const { logprobAt, sampleOne } = createSampling(options);
 
-  const decodeBatch = async (): Promise<void> => {
+  /** Decodes, and has sampled after it what is certain to be. Each settles after the decode. */
+  const decodeBatch = async (
+    sequences: readonly Sequence[],
+  ): Promise<readonly (Promise<number> | undefined)[]> => {
     const decoding = context.decode();
+    const asked = sequences.map((sequence, index) =>
+      context.inOrder && sequence.nextIsSampled
+        ? context.sample(index, sequence.sampler)
+        : undefined,
+    );
     options.whileDecoding();
-    await decoding;
-  };
-  const logprobAt = async (index: number, token: number, top: number): Promise<TokenLogprob> =>
-    tokenLogprob(await context.rawLogits(index, token, top), token, top, model.text);
-
-  const sampleNext = async (sequence: Sequence, index: number): Promise<void> => {
-    const forced = sequence.takeForced();
-    const token = forced ?? (await context.sample(index, sequence.sampler));
-    const top = sequence.owner.request.topLogprobs;
-    const logprob = top === undefined || token < 0 ? undefined : await logprobAt(index, token, top);
-    sequence.accept(token);
-    outbox.token(sequence, token, logprob);
-  };
-  /** The next token of one sequence from the logits at `index`. */
-  const sampleOne = async (sequence: Sequence, index: number): Promise<void> => {
     try {
-      await sampleNext(sequence, index);
+      await decoding;
     } catch (thrown) {
-      options.onFailed(sequence, thrown);
+      // Until they have settled, samplers are in use.
+      await Promise.allSettled(asked);
+      throw thrown;
     }
+    return asked;
   };
 
   return {
@@ -94,7 +94,7 @@ export function createNativeStep(options: NativeStepOptions): NativeStep {
       const startedAt = now();
       context.begin(count);
       const indexes = context.add(slot.id, from, tokens, logitsAt);
-      await decodeBatch();
+      await decodeBatch([]);
       slot.append(tokens, sequence.exactPrefill);
       const sampledAt = now();
       meter.prefillTokens += count;
@@ -120,7 +120,7 @@ export function createNativeStep(options: NativeStepOptions): NativeStep {
         one[0] = next;
         context.add(slot.id, slot.length, one, firstOnly);
       }
-      await decodeBatch();
+      const asked = await decodeBatch(sequences);
       for (const { slot, next } of sequences) {
         one[0] = next ?? 0;
         slot?.append(one, false);
@@ -128,14 +128,48 @@ export function createNativeStep(options: NativeStepOptions): NativeStep {
       const sampledAt = now();
       meter.batchSize += sequences.length;
       meter.decodeMs += sampledAt - startedAt;
-      const sampling: Promise<void>[] = [];
-      sequences.forEach((sequence, index) => {
-        // A stop string may have come to light, or the caller have left, while this was decoded.
-        if (sequence.ended !== undefined || sequence.owner.closed) return;
-        sampling.push(sampleOne(sequence, index));
-      });
-      await Promise.all(sampling);
+      await Promise.all(
+        sequences.map((sequence, index) => sampleOne(sequence, index, asked[index])),
+      );
       meter.sampleMs += now() - sampledAt;
+    },
+  };
+}
+
+interface Sampling {
+  logprobAt(index: number, token: number, top: number): Promise<TokenLogprob>;
+  /** The next token of one sequence from the logits at `index`; `asked`: sampling it has begun. */
+  sampleOne(sequence: Sequence, index: number, asked?: Promise<number>): Promise<void>;
+}
+
+function createSampling({ context, model, outbox, onFailed }: NativeStepOptions): Sampling {
+  const logprobAt = async (index: number, token: number, top: number): Promise<TokenLogprob> =>
+    tokenLogprob(await context.rawLogits(index, token, top), token, top, model.text);
+
+  const sampleNext = async (
+    sequence: Sequence,
+    index: number,
+    asked: Promise<number> | undefined,
+  ): Promise<void> => {
+    // Waited for even if nobody wants it: until then the sampler is in use.
+    const sampled = asked && (await asked);
+    // A stop string may have come to light, or the caller have left, while this was decoded.
+    if (sequence.ended !== undefined || sequence.owner.closed) return;
+    const chosen = sequence.takeForced() ?? sampled;
+    const token = chosen ?? (await context.sample(index, sequence.sampler));
+    const top = sequence.owner.request.topLogprobs;
+    const logprob = top === undefined || token < 0 ? undefined : await logprobAt(index, token, top);
+    sequence.accept(token);
+    outbox.token(sequence, token, logprob);
+  };
+  return {
+    logprobAt,
+    async sampleOne(sequence, index, asked) {
+      try {
+        await sampleNext(sequence, index, asked);
+      } catch (thrown) {
+        if (sequence.ended === undefined) onFailed(sequence, thrown);
+      }
     },
   };
 }

@@ -66,6 +66,8 @@ export interface NativeContext {
    */
   add(sequence: number, position: number, tokens: Uint32Array, logitsAt: Uint32Array): Uint32Array;
   decode(): Promise<void>;
+  /** Calls are computed in the order they were made: `sample` may be called while `decode` runs. */
+  readonly inOrder: boolean;
   /** Samples one token, −1 where the constraints leave none. The sampler accepts the token. */
   sample(logitIndex: number, sampler: NativeSampler): Promise<number>;
   /** Raw logits at `logitIndex`: the `top` highest and the one of `token`. */

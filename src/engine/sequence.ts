@@ -124,6 +124,15 @@ export class Sequence {
     return this.#sampler;
   }
 
+  /**
+   * The next token is sampled, whatever the text of the last one turns out to be: nothing is forced
+   * or about to be, and no grammar is about to begin.
+   */
+  get nextIsSampled(): boolean {
+    const thoughtGoesOn = this.reasoningTokens + 1 < this.#thoughtLimit;
+    return thoughtGoesOn && this.#grammar === undefined && this.#forced.length === 0;
+  }
+
   /** The token that is to come instead of a sampled one. */
   takeForced(): number | undefined {
     return this.#forced.shift();

@@ -16,6 +16,7 @@ function fakeContext(): { readonly context: NativeContext; readonly cells: numbe
     context: {
       begin: unused,
       add: unused,
+      inOrder: false,
       decode: unused,
       sample: unused,
       rawLogits: unused,
