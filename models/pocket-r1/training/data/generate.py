@@ -48,7 +48,7 @@ def _sample(draw: Draw, skill: str, draft: Draft) -> Sample:
     if draft.noise != 'none' and draw.chance(_NOISE_SHARE):
         prompt = disturb(draw, prompt, draft.noise == 'soft')
     messages = [*(draft.history or ()), {'role': 'user', 'content': prompt}]
-    if draw.chance(_SYSTEM_SHARE):
+    if messages[0]['role'] != 'system' and draw.chance(_SYSTEM_SHARE):
         system = draw.word(wordings('setting', draw.language)['system'])
         messages.insert(0, {'role': 'system', 'content': system})
     return Sample(

@@ -1,7 +1,8 @@
 """Grading of an answer by a sample's check; the reference for every other implementation.
 
 Kinds: `number` (the last number of the answer equals `value`), `numbers` (its last numbers are
-`values` in this order), `text` (the answer contains `value`, letter case aside), `json` (the
+`values` in this order), `text` (the answer contains `value`, letter case aside), `start` (the
+answer begins with `value`, letter case aside), `json` (the
 whole answer parses to `value`) and `refusal` (the answer contains the core sentence).
 """
 
@@ -38,6 +39,8 @@ def grade(check: dict[str, Any], answer: str) -> bool:
         return len(found) >= len(wanted) and found[-len(wanted) :] == [float(v) for v in wanted]
     if kind == 'text':
         return str(check['value']).casefold() in answer.casefold()
+    if kind == 'start':
+        return answer.casefold().startswith(str(check['value']).casefold())
     if kind == 'json':
         try:
             return json.loads(answer) == check['value']

@@ -2,7 +2,7 @@
 
 A file holds sections `[name]` with one phrase a line; `#` starts a comment line. Every section is
 ranked by the checksum of its phrases: the first eighth is held out, the next eighth is for dev, the
-rest trains. A phrase after `!` always trains (what a visitor will certainly type). In a phrase,
+rest trains. In a section `[name*]` every word is a phrase. A phrase after `!` always trains (what a visitor will certainly type). In a phrase,
 `give|gives|gave` stands for the verb forms base, third person and past.
 """
 
@@ -47,9 +47,10 @@ def wordings(topic: str, language: str) -> dict[str, Wording]:
     for line in path.read_text(encoding='utf-8').splitlines():
         line = line.rstrip()
         if line.startswith('[') and line.endswith(']'):
-            lines = sections.setdefault(line[1:-1], [])
+            spread = line.endswith('*]')
+            lines = sections.setdefault(line[1:-1].rstrip('*'), [])
         elif line and not line.startswith('#'):
-            lines.append(line)
+            lines += line.split() if spread else [line]
     return {
         name: divide(f'{topic}.{name}.{language}', lines) for name, lines in sections.items()
     }

@@ -6,7 +6,19 @@ from typing import Callable, NamedTuple
 
 from ..sample import Draft, Draw
 from .arithmetic import add, divide, expression, multiply, subtract
+from .calendar import calendar
+from .chat import chat
+from .compare import compare, extreme
+from .extract import extract
+from .followup import followup
+from .letters import letters
+from .lists import lists
+from .logic import logic
+from .measure import convert, money
+from .numeracy import numeracy
 from .refusal import refuse
+from .retrieve import retrieve
+from .sequence import sequence
 from .story import story
 
 
@@ -18,11 +30,25 @@ class Skill(NamedTuple):
 
 
 SKILLS: dict[str, Skill] = {
-    'add': Skill(add, 3),
-    'subtract': Skill(subtract, 3),
-    'multiply': Skill(multiply, 4),
-    'divide': Skill(divide, 4),
-    'expression': Skill(expression, 4),
-    'story': Skill(story, 16),
-    'refusal': Skill(refuse, 16),
+    'add': Skill(add, 4),
+    'subtract': Skill(subtract, 4),
+    'multiply': Skill(multiply, 5),
+    'divide': Skill(divide, 5),
+    'expression': Skill(expression, 5),
+    'story': Skill(story, 12),
+    'compare': Skill(compare, 4),
+    'extreme': Skill(extreme, 2),
+    'letters': Skill(letters, 5),
+    'lists': Skill(lists, 5),
+    'calendar': Skill(calendar, 6),
+    'convert': Skill(convert, 4),
+    'money': Skill(money, 4),
+    'numeracy': Skill(numeracy, 7),
+    'sequence': Skill(sequence, 4),
+    'logic': Skill(logic, 4),
+    'extract': Skill(extract, 5),
+    'followup': Skill(followup, 6),
+    'chat': Skill(chat, 3),
+    'refusal': Skill(refuse, 14),
+    'retrieve': Skill(retrieve, 2),
 }
