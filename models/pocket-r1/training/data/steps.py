@@ -63,9 +63,10 @@ def multiply_steps(a: int, b: int, language: str) -> list[str]:
     while rest:
         rest, digit = divmod(rest, 10)
         if digit:
-            lines += _multiply_digit(a, digit, language)
+            if digit > 1:
+                lines += _multiply_digit(a, digit, language)
             row = int(f'{a * digit}{zeros}')
-            if zeros:
+            if zeros or digit == 1:
                 lines.append(f'{a}×{digit}{zeros}={row}')
             if total:
                 lines += add_steps(total, row, language)
@@ -114,3 +115,28 @@ def divide_steps(a: int, b: int, language: str) -> list[str]:
     else:
         lines.append(f'{a}÷{b}={quotient}')
     return lines
+
+
+def sum_steps(a: int, sign: str, b: int, language: str) -> list[str]:
+    """One operation inside a longer thought: in one line where it is easy, else written out."""
+    if sign == '%':
+        return [f'{a}={a // b}×{b}+{a % b}', str(a % b)]
+    if sign in '+-':
+        if min(a, b) < 100 and max(a, b) < 1000:
+            return [f'{a}{sign}{b}={a + b if sign == "+" else a - b}']
+        return add_steps(a, b, language) if sign == '+' else subtract_steps(a, b, language)
+    if sign == '×':
+        small, big = sorted((a, b))
+        easy = (small < 10 and big < 100) or big <= 12
+        if easy or _is_power_of_ten(small, big):
+            return [f'{a}×{b}={a * b}']
+        lines = multiply_steps(big, small, language)
+        return lines if lines[-1] == f'{a}×{b}={a * b}' else [*lines, f'{a}×{b}={a * b}']
+    if a // b <= 12 or (b < 10 and a < 200) or (a % b == 0 and _is_power_of_ten(b)):
+        return [f'{a}÷{b}={a // b}']
+    return divide_steps(a, b, language)
+
+
+def _is_power_of_ten(*numbers: int) -> bool:
+    """Whether one of the numbers is 10, 100, 1000, …"""
+    return any(number >= 10 and str(number).strip('0') == '1' for number in numbers)

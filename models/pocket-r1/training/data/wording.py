@@ -2,8 +2,9 @@
 
 A file holds sections `[name]` with one phrase a line; `#` starts a comment line. Every section is
 ranked by the checksum of its phrases: the first eighth is held out, the next eighth is for dev, the
-rest trains. In a section `[name*]` every word is a phrase. A phrase after `!` always trains (what a visitor will certainly type). In a phrase,
-`give|gives|gave` stands for the verb forms base, third person and past.
+rest trains. In a section `[name*]` every word is a phrase. A phrase after `!` always trains (what
+a visitor will certainly type). In a phrase, `give|gives|gave` stands for the verb forms base,
+third person and past.
 """
 
 from __future__ import annotations

@@ -96,13 +96,10 @@ def _days_between(draw: Draw, month: int, day: int, days: int) -> Solved:
 
 
 def _leap(draw: Draw, year: int) -> Solved:
-    lines, leap = [], True
-    for divisor in (4, 100, 400):
-        rest = year % divisor
-        lines.append(f'{year}={year // divisor}×{divisor}+{rest}')
-        leap = (rest == 0) if divisor != 100 else rest != 0
-        if (divisor == 4 and not leap) or (divisor == 100 and leap):
-            break
+    century, rest = divmod(year, 100)
+    number = rest or century
+    lines = [f'{century} {rest:02d}', f'{number}={number // 4}×4+{number % 4}']
+    leap = number % 4 == 0
     if draw.english:
         answer = f'Yes, {year} is a leap year.' if leap else f'No, {year} is no leap year.'
         return {'n': year}, lines, answer, {'kind': 'start', 'value': 'Yes' if leap else 'No'}

@@ -8,7 +8,8 @@ from ..wording import wordings
 _WORDS = {
     'en': {'larger': '{0} is larger.', 'smaller': '{0} is smaller.', 'equal': 'They are equal.',
            'yes': 'Yes: {0} {2} {1}.', 'no': 'No: {0} {2} {1}.', 'and': '{0} and {1}',
-           'digits': '{0} digits and {1} digits', 'start': 'start {0}', 'best': 'The answer is {0}.'},
+           'digits': '{0} digits and {1} digits', 'start': 'start {0}',
+           'best': 'The answer is {0}.'},
     'zh': {'larger': '{0}更大。', 'smaller': '{0}更小。', 'equal': '两个数相等。',
            'yes': '是：{0} {2} {1}。', 'no': '不是：{0} {2} {1}。', 'and': '{0}和{1}',
            'digits': '{0}位和{1}位', 'start': '先看{0}', 'best': '答案是{0}。'},

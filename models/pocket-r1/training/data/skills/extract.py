@@ -18,7 +18,7 @@ _FIELDS: dict[str, tuple[tuple[str, str, tuple[str, ...], str], ...]] = {
     ),
     'order': (
         ('name', 'string', ('customer', 'name', 'buyer'), '客户'),
-        ('count', 'integer', ('quantity', 'count', 'number'), '数量'),
+        ('count', 'integer', ('quantity', 'count', 'pieces'), '数量'),
         ('item', 'string', ('item', 'product', 'article'), '商品'),
         ('price', 'number', ('price', 'total', 'amount'), '价格'),
         ('id', 'string', ('id', 'order_id', 'reference'), '编号'),
@@ -95,7 +95,7 @@ def extract(draw: Draw) -> Draft:
         s=_schema(fields),
         k=', '.join(f'"{name}"' for name in listed),
         t=json.dumps({name: _EMPTY[type_name] for name, type_name in fields}, ensure_ascii=False),
-        y='{ ' + '; '.join(f'{name}: {_TYPESCRIPT[type_name]}' for name, type_name in fields) + ' }',
+        y=f'{{ {"; ".join(f"{name}: {_TYPESCRIPT[value]}" for name, value in fields)} }}',
     )
     text = frame.format_map(values)
     history: list[Message] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..sample import Draft, Draw, key
 from ..wording import wordings
+from .story import inner
 
 _YES = {'en': ('No', 'Yes', 'That cannot be known'), 'zh': ('不是', '是', '无法知道')}
 
@@ -25,7 +26,7 @@ def order(draw: Draw) -> Draft:
             for entry in draw.words(wordings('names', draw.language)['person'], count)
         ),
     )
-    shown = [_small(name) for name in people]
+    shown = [inner(name) for name in people]
     relation = draw.word(texts['order']).split(':')
     more, most, less, least = relation if draw.english else (*relation[:1] * 2, *relation[1:] * 2)
     facts, lines = [], []
@@ -60,11 +61,6 @@ def order(draw: Draw) -> Draft:
                  key('order', people), 'soft')
 
 
-def _small(name: str) -> str:
-    head, _, rest = name.partition(' ')
-    return f'{head.lower()} {rest}' if rest and head in {'The', 'A', 'My'} else name
-
-
 def kind(draw: Draw) -> Draft:
     """All x are y; somebody is an x, or something else."""
     texts = wordings('logic', draw.language)
@@ -75,7 +71,8 @@ def kind(draw: Draw) -> Draft:
     person = person if ' ' not in person else 'Rex'
     what = first if holds else other
     values = (first[0], group, person, what[0])
-    prompt = draw.phrase(texts['kind']).format(x=first[-1], z2=first[0], y=group, a=person, z=what[0])
+    frame = draw.phrase(texts['kind'])
+    prompt = frame.format(x=first[-1], z2=first[0], y=group, a=person, z=what[0])
     if draw.english:
         lines = [f'{first[0]} -> {group}', f'{person} -> {what[0]}']
         lines.append(f'{person} -> {group}' if holds else f'{what[0]}: nothing said')

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..sample import Draft, Draw, key
+from ..steps import add_steps, sum_steps
 from ..wording import wordings
-from .story import cast_of, capital
+from .story import capital, cast_of
 
 # (bigger, smaller, factor), with the names in English and Chinese.
 _UNITS = (
@@ -17,8 +18,9 @@ _UNITS = (
     (('days', '天'), ('hours', '小时'), 24), (('weeks', '周'), ('days', '天'), 7),
     (('years', '年'), ('months', '个月'), 12), (('dollars', '元'), ('cents', '分'), 100),
     (('feet', '英尺'), ('inches', '英寸'), 12), (('dozens', '打'), ('pieces', '个'), 12),
-    (('kilobytes', 'KB'), ('bytes', '字节'), 1024), (('decades', '十年'), ('years', '年'), 10),
+    (('kilobytes', 'KB'), ('bytes', '字节'), 1024),
 )
+_SINGULAR = {'feet': 'foot'}
 
 
 def convert(draw: Draw) -> Draft:
@@ -36,18 +38,20 @@ def convert(draw: Draw) -> Draft:
     big, small, factor = _UNITS[unit]
     side = 0 if draw.english else 1
     product = amount * factor
-    first = f'1 {big[side]}={factor} {small[side]}' if draw.english else (
-        f'1{big[side]}={factor}{small[side]}'
-    )
+    first = f'1{big[1]}={factor}{small[1]}'
+    if draw.english:
+        first = f'1 {_SINGULAR.get(big[0], big[0].removesuffix("s"))}={factor} {small[0]}'
     names = {'u': big[side], 'v': small[side]}
     if kind == 'up':
         names, shown, value = {'u': small[side], 'v': big[side]}, product, amount
-        lines = [first, f'{product}÷{factor}={amount}']
+        lines = [first, *sum_steps(product, '÷', factor, draw.language)]
     elif kind == 'down':
-        shown, value, lines = amount, product, [first, f'{amount}×{factor}={product}']
+        shown, value = amount, product
+        lines = [first, *sum_steps(amount, '×', factor, draw.language)]
     else:
         shown, value = amount, product + rest
-        lines = [first, f'{amount}×{factor}={product}', f'{product}+{rest}={value}']
+        lines = [first, *sum_steps(amount, '×', factor, draw.language)]
+        lines += sum_steps(product, '+', rest, draw.language)
     frame = draw.phrase(wordings('measure', draw.language)['compound' if kind == 'compound' else
                                                             'convert'])
     gap = ' ' if draw.english else ''
@@ -79,26 +83,27 @@ def money(draw: Draw) -> Draft:
     kind = draw.pick(('total', 'change', 'discount', 'cents'))
     values = draw.operands(f'money.{kind}', lambda: _make_money(draw, kind))
     frame = draw.phrase(wordings('measure', draw.language)[kind])
-    slots = dict(cast_of(draw).slots, s='she' if draw.english else '他')
+    slots = cast_of(draw, third=True).slots
     shown: dict[str, object] = dict(zip('abcd', values))
     a, b, *more = values
     if kind == 'total':
         c, d = more
         value: float = a * b + c * d
-        lines = [f'{a}×{b}={a * b}', f'{c}×{d}={c * d}', f'{a * b}+{c * d}={value}']
+        lines = [line for x, y in ((a, b), (c, d)) for line in sum_steps(x, '×', y, draw.language)]
+        lines += sum_steps(a * b, '+', c * d, draw.language)
     elif kind == 'change':
         value = more[0] - a * b
-        lines = [f'{a}×{b}={a * b}', f'{more[0]}-{a * b}={value}']
+        lines = [*sum_steps(a, '×', b, draw.language),
+                 *sum_steps(more[0], '-', a * b, draw.language)]
     elif kind == 'discount':
         off = a * b // 100
         value = a - off
-        lines = [f'{a}×{b}={a * b}', f'{a * b}÷100={off}', f'{a}-{off}={value}']
+        lines = [*sum_steps(a, '×', b, draw.language), f'{a * b}÷100={off}',
+                 *sum_steps(a, '-', off, draw.language)]
     else:
         shown = {'a': _cents(a), 'b': _cents(b)}
         value = (a + b) / 100
-        lines = [f'{a}+{b}={a + b}', _cents(a + b)]
-    if draw.english and slots['A'] == 'I':
-        slots['A'] = 'Kim'
+        lines = [*add_steps(a, b, draw.language), _cents(a + b)]
     text = _cents(a + b) if kind == 'cents' else value
     return Draft(
         capital(frame.format_map(slots | shown)), '\n'.join(lines),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ..sample import Draft, Draw, key
+from ..steps import sum_steps
 from ..wording import wordings
 
 Solved = tuple[dict[str, Any], list[str], str, dict[str, Any]]
@@ -20,9 +21,9 @@ def _yes(draw: Draw, right: bool, rest: str) -> tuple[str, dict[str, Any]]:
     return f'{word}{": " if draw.english else "："}{rest}', {'kind': 'start', 'value': word}
 
 
-def _percent(_: Draw, amount: int, percent: int) -> Solved:
+def _percent(draw: Draw, amount: int, percent: int) -> Solved:
     product = amount * percent
-    lines = [f'{amount}×{percent}={product}', f'{product}÷100={product // 100}']
+    lines = [*sum_steps(amount, '×', percent, draw.language), f'{product}÷100={product // 100}']
     return {'a': amount, 'b': percent}, lines, str(product // 100), _number(product // 100)
 
 

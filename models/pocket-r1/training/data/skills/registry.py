@@ -16,7 +16,9 @@ from .lists import lists
 from .logic import logic
 from .measure import convert, money
 from .numeracy import numeracy
+from .problem import problem
 from .refusal import refuse
+from .relation import relation
 from .retrieve import retrieve
 from .sequence import sequence
 from .story import story
@@ -36,6 +38,8 @@ SKILLS: dict[str, Skill] = {
     'divide': Skill(divide, 5),
     'expression': Skill(expression, 5),
     'story': Skill(story, 12),
+    'problem': Skill(problem, 8),
+    'relation': Skill(relation, 7),
     'compare': Skill(compare, 4),
     'extreme': Skill(extreme, 2),
     'letters': Skill(letters, 5),
@@ -49,6 +53,6 @@ SKILLS: dict[str, Skill] = {
     'extract': Skill(extract, 5),
     'followup': Skill(followup, 6),
     'chat': Skill(chat, 3),
-    'refusal': Skill(refuse, 14),
+    'refusal': Skill(refuse, 20),
     'retrieve': Skill(retrieve, 2),
 }

@@ -28,8 +28,9 @@ def _make(draw: Draw) -> tuple[int | str, ...]:
         return (kind, *(reversed(terms) if draw.chance(0.3) else terms))
     if kind == 'geometric':
         ratio, first = draw.between(2, 6), draw.between(1, 12)
-        terms = [first * ratio**i for i in range(draw.between(3, 5))]
-        return (kind, *(reversed(terms) if draw.chance(0.25) else terms))
+        falling = draw.chance(0.25)
+        terms = [first * ratio ** (i + falling) for i in range(draw.between(3, 5))]
+        return (kind, *(reversed(terms) if falling else terms))
     if kind == 'square':
         root = draw.between(1, 25)
         return (kind, *((root + i) ** 2 for i in range(length)))

@@ -11,6 +11,7 @@ from typing import Callable
 
 from ..numbers import worded
 from ..sample import Draft, Draw, key
+from ..steps import sum_steps
 from ..wording import wordings
 
 _PRONOUN_CHANCE = 0.65
@@ -35,8 +36,11 @@ class Cast:
     food: bool
 
 
-def cast_of(draw: Draw) -> Cast:
-    """Draws people and things; in English also tense and, now and then, the first person."""
+def cast_of(draw: Draw, third: bool = False) -> Cast:
+    """Draws people and things; in English also the tense.
+
+    Now and then the first person tells the story, unless `third` forbids it.
+    """
     names = wordings('names', draw.language)
     first, second = (entry.split(':') for entry in draw.words(names['person'], 2))
     food = draw.chance(0.3)
@@ -47,10 +51,10 @@ def cast_of(draw: Draw) -> Cast:
     x, y = draw.words(names['colour'], 2) if draw.split == 'train' else ('', '')
     if not x:
         x, y = (('new', 'old') if draw.english else ('新', '旧'))
-    slots = {'B': _inner(second[0]), 'f': draw.word(names['friends']), 'x': x, 'y': y}
+    slots = {'B': inner(second[0]), 'f': draw.word(names['friends']), 'x': x, 'y': y}
     container = draw.word(names['container']).split(':')
     if not draw.english:
-        me = draw.chance(0.1)
+        me = not third and draw.chance(0.1)
         slots |= {
             'A': '我' if me else first[0], 's': '我' if me else first[1],
             'him': '我' if me else first[1], 'o': item[0], 'u': item[1], 'p': other[0],
@@ -61,16 +65,16 @@ def cast_of(draw: Draw) -> Cast:
         return Cast(slots, 0, food)
     past = draw.chance(0.5)
     slots |= {'o': item[1], 'o1': item[0], 'p': other[1], 'c': container[1]}
-    if draw.chance(0.12):
+    if not third and draw.chance(0.12):
         slots |= {'A': 'I', 's': 'I', 'him': 'me', 'his': 'my'}
         return Cast(slots, 2 if past else 0, food)
-    slots |= {'A': _inner(first[0]), 's': first[1], 'him': first[2], 'his': first[3]}
+    slots |= {'A': inner(first[0]), 's': first[1], 'him': first[2], 'his': first[3]}
     if not draw.chance(_PRONOUN_CHANCE):
-        slots['s'] = _inner(first[0])
+        slots['s'] = inner(first[0])
     return Cast(slots, 2 if past else 1, food)
 
 
-def _inner(name: str) -> str:
+def inner(name: str) -> str:
     """A name inside a sentence: `The farmer` becomes `the farmer`."""
     head, _, rest = name.partition(' ')
     return f'{head.lower()} {rest}' if rest and head in {'The', 'A', 'My'} else name
@@ -151,24 +155,10 @@ def story(draw: Draw) -> Draft:
     def number(value: int) -> str:
         return numeral(draw, value, worded_numbers)
 
-    first = plan.numbers[0]
-    if plan.opening == 'groups':
-        slots = slots | {'k': number(first), 'n': number(plan.numbers[1])}
-        total = first * plan.numbers[1]
-        lines = [labels['each'].format(first, plan.numbers[1]) + f'{first}×{plan.numbers[1]}={total}']
-    elif plan.opening == 'two':
-        slots = slots | {'n': number(first), 'm': number(plan.numbers[1])}
-        total = first + plan.numbers[1]
-        lines = [labels['and'].format(first, plan.numbers[1]) + f'{first}+{plan.numbers[1]}={total}']
-    else:
-        slots = slots | {'n': number(first)}
-        total = first
-        lines = [labels['start'].format(first)]
-    frame = draw.phrase(texts[f'open.{plan.opening}'], form)
-    text = capital(frame.format_map(slots))
-    chained = frame.startswith('{A}') and '. ' not in frame and not plan.distractor
+    text, total, lines, chained = _opening(draw, plan, cast, number)
     if plan.distractor:
         text, line = _distract(draw, text, plan.distractor, cast)
+        chained = False
         lines.append(line)
     for kind, value in plan.events:
         text, quote, chained = _event(draw, text, kind, value, cast, number, chained)
@@ -188,15 +178,42 @@ def story(draw: Draw) -> Draft:
         frame = draw.phrase(texts[f'close.{plan.closing}'], form).format_map(slots)
         text += _sentences(frame)
         if plan.closing == 'price':
-            lines.append(labels['price'].format(total, plan.last) + f'{total}×{plan.last}={total * plan.last}')
+            label = labels['price'].format(total, plan.last)
+            lines += _labelled(label, sum_steps(total, '×', plan.last, draw.language))
             total *= plan.last
         else:
-            lines.append(labels[plan.closing].format(plan.last) + f'{total}÷{plan.last}={total // plan.last}')
+            label = labels[plan.closing].format(plan.last)
+            lines += _labelled(label, sum_steps(total, '÷', plan.last, draw.language))
             total //= plan.last
     return Draft(
         text, '\n'.join(lines), _answer(draw, total, plan.closing, cast),
         {'kind': 'number', 'value': total}, key('story', operands),
     )
+
+
+def _opening(
+    draw: Draw, plan: _Plan, cast: Cast, number: Callable[[int], str]
+) -> tuple[str, int, list[str], bool]:
+    """The first sentence, what there is after it, its thought, and whether `A` acted in it."""
+    labels = _LABELS[draw.language]
+    first, second = (*plan.numbers, 0)[:2]
+    if plan.opening == 'groups':
+        own = {'k': number(first), 'n': number(second)}
+        steps = sum_steps(first, '×', second, draw.language)
+        total, lines = first * second, _labelled(labels['each'].format(first, second), steps)
+    elif plan.opening == 'two':
+        own = {'n': number(first), 'm': number(second)}
+        total = first + second
+        lines = [f'{labels["and"].format(first, second)}{first}+{second}={total}']
+    else:
+        own, total, lines = {'n': number(first)}, first, [labels['start'].format(first)]
+    frame = draw.phrase(wordings('story', draw.language)[f'open.{plan.opening}'], cast.form)
+    text = capital(frame.format_map(cast.slots | own))
+    return text, total, lines, frame.startswith('{A}') and '. ' not in frame
+
+
+def _labelled(label: str, steps: list[str]) -> list[str]:
+    return [f'{label}{steps[0]}', *steps[1:]]
 
 
 def _question_form(draw: Draw, form: int) -> int:
@@ -261,8 +278,10 @@ def _quantity(
     if value == 1:
         return draw.pick(('one', '1', 'one of them' if kind == '-' else 'one more'))
     if kind == '-':
-        return draw.pick((text, f'{text} {slots["o"]}', f'{text} of them', f'{text} of the {slots["o"]}'))
-    return draw.pick((text, f'{text} {slots["o"]}', f'{text} more', f'{text} more {slots["o"]}',
+        suffixes = ('', f' {slots["o"]}', ' of them', f' of the {slots["o"]}')
+        return text + draw.pick(suffixes)
+    thing = slots['o']
+    return draw.pick((text, f'{text} {thing}', f'{text} more', f'{text} more {thing}',
                       f'another {text}'))
 
 
