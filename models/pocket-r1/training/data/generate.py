@@ -19,7 +19,7 @@ from random import Random
 from typing import Iterator, get_args
 
 from .noise import disturb
-from .sample import Draft, Draw, Sample, Split
+from .sample import Draft, Draw, Message, Sample, Split
 from .skills.registry import SKILLS
 from .wording import wordings
 
@@ -27,6 +27,8 @@ _CHINESE_SHARE = 0.4
 _NOISE_SHARE = 0.1
 _SYSTEM_SHARE = 0.1
 _BARE_SHARE = 0.1
+_EARLIER_SHARE = 0.08
+_EARLIER_SKILLS = ('add', 'multiply', 'compare', 'lists', 'calendar', 'problem', 'refusal')
 
 
 def samples(seed: int, split: Split, skills: list[str] | None = None) -> Iterator[Sample]:
@@ -47,7 +49,10 @@ def _sample(draw: Draw, skill: str, draft: Draft) -> Sample:
     prompt = draft.prompt
     if draft.noise != 'none' and draw.chance(_NOISE_SHARE):
         prompt = disturb(draw, prompt, draft.noise == 'soft')
-    messages = [*(draft.history or ()), {'role': 'user', 'content': prompt}]
+    history = draft.history
+    if history is None and draw.chance(_EARLIER_SHARE):
+        history = _earlier(draw)
+    messages = [*(history or ()), {'role': 'user', 'content': prompt}]
     if messages[0]['role'] != 'system' and draw.chance(_SYSTEM_SHARE):
         system = draw.word(wordings('setting', draw.language)['system'])
         messages.insert(0, {'role': 'system', 'content': system})
@@ -55,6 +60,15 @@ def _sample(draw: Draw, skill: str, draft: Draft) -> Sample:
         messages, draft.thought, draft.answer, skill, draw.language, '+'.join(draw.used),
         draft.check, draft.operands, not draw.chance(_BARE_SHARE),
     )
+
+
+def _earlier(draw: Draw) -> list[Message]:
+    """A question and answer about something else, as chats have them."""
+    before = SKILLS[draw.pick(_EARLIER_SKILLS)].make(draw)
+    return [
+        {'role': 'user', 'content': before.prompt},
+        {'role': 'assistant', 'content': before.answer},
+    ]
 
 
 def statistics(stream: list[Sample]) -> str:

@@ -46,13 +46,15 @@ def finish(draw: Draw, prompt: str, equation: str, value: int | float | str) -> 
     return f'{prompt}{gap}{only}', str(value)
 
 
-def _ask(draw: Draw, section: str, operation: str, a: int, b: int) -> str:
+def _ask(
+    draw: Draw, section: str, operation: str, a: int | str, b: int | str
+) -> str:
     frame = draw.phrase(wordings('arithmetic', draw.language)[section])
     sign = draw.pick((_SIGNS if draw.english else _SIGNS_ZH)[operation])
     if draw.english and len(sign) > 1 and '{a}{s}' in frame:
         sign = sign if sign == '+' else f' {sign} '
     text_a, text_b = str(a), str(b)
-    if draw.english and draw.chance(0.04):
+    if draw.english and isinstance(a, int) and isinstance(b, int) and draw.chance(0.04):
         text_a, text_b = f'{a:,}', f'{b:,}'
     return frame.format(a=text_a, b=text_b, s=sign)
 
@@ -81,6 +83,39 @@ def subtract(draw: Draw) -> Draft:
         prompt, '\n'.join(subtract_steps(a, b, draw.language)), answer,
         {'kind': 'number', 'value': a - b}, key('subtract', (a, b)),
     )
+
+
+def _point(value: int, places: int) -> str:
+    """A whole number with a decimal point before its last digits."""
+    whole, part = divmod(value, 10**places)
+    return f'{whole}.{part:0{places}d}'
+
+
+def decimal(draw: Draw) -> Draft:
+    """Sums and differences of decimals (9.9 - 9.11): padded, then as whole numbers."""
+
+    def make() -> tuple[str, str, str]:
+        a, b = (
+            f'{draw.between(0, 99)}.{draw.between(1, 10**places - 1):0{places}d}'
+            for places in (draw.between(1, 2), draw.between(1, 2))
+        )
+        sign = draw.pick('+-')
+        return (b, sign, a) if sign == '-' and float(a) < float(b) else (a, sign, b)
+
+    operands = draw.operands('decimal', make)
+    a, sign, b = operands
+    parts = [number.partition('.')[2] for number in (a, b)]
+    places = max(map(len, parts))
+    x, y = (int(n.partition('.')[0] + p.ljust(places, '0')) for n, p in zip((a, b), parts))
+    total = x + y if sign == '+' else x - y
+    result = _point(total, places)
+    section, steps = ('add', add_steps) if sign == '+' else ('subtract', subtract_steps)
+    lines = [f'{n}={_point(v, places)}' for n, p, v in zip((a, b), parts, (x, y))
+             if len(p) < places]
+    lines += [*steps(x, y, draw.language), result]
+    prompt, answer = finish(draw, _ask(draw, section, section, a, b), f'{a} {sign} {b}', result)
+    return Draft(prompt, '\n'.join(lines), answer, {'kind': 'number', 'value': float(result)},
+                 key('decimal', operands), 'soft')
 
 
 _MULTIPLY_WIDTHS = ((1, 1), (2, 1), (2, 1), (2, 2), (2, 2), (2, 2), (2, 2), (3, 1), (4, 1), (3, 2))

@@ -10,7 +10,7 @@ _NONSENSE_SHARE = 0.4
 _KINDS = ('count',) * 5 + ('length', 'length', 'spell', 'reverse', 'reverse', 'nth')
 
 
-def _word(draw: Draw) -> str:
+def draw_word(draw: Draw) -> str:
     """A word of this split's list, or one made of random letters with many repeats."""
     if draw.chance(1 - _NONSENSE_SHARE):
         return draw.word(wordings('letters', 'en')['words'])
@@ -27,6 +27,13 @@ def count_steps(text: str, wanted: str) -> list[str]:
     return lines
 
 
+def counted(draw: Draw, letter: str, count: int) -> str:
+    """The answer to how often a letter occurs."""
+    if draw.english:
+        return f'The letter {letter} appears {count} time{"" if count == 1 else "s"}.'
+    return f'字母{letter}出现了{count}次。'
+
+
 def letters(draw: Draw) -> Draft:
     """One question about the letters of a word; in Chinese now and then about characters."""
     if not draw.english and draw.chance(0.4):
@@ -34,7 +41,7 @@ def letters(draw: Draw) -> Draft:
     kind = draw.pick(_KINDS)
 
     def make() -> tuple[str, str, int]:
-        word = _word(draw)
+        word = draw_word(draw)
         inside = draw.chance(0.85)
         return word, draw.pick(word if inside else _LETTERS), draw.between(1, len(word))
 
@@ -53,10 +60,7 @@ def _solve(draw: Draw, kind: str, word: str, letter: str, index: int) -> tuple[s
     if kind == 'count':
         count = sum(each.casefold() == letter.casefold() for each in word)
         thought = '\n'.join(count_steps(word, letter))
-        answer = f'The letter {letter} appears {count} times.' if draw.english else (
-            f'字母{letter}出现了{count}次。'
-        )
-        return thought, answer.replace(' 1 times', ' 1 time'), {'kind': 'number', 'value': count}
+        return thought, counted(draw, letter, count), {'kind': 'number', 'value': count}
     if kind == 'length':
         thought = '\n'.join(f'{each} {place}' for place, each in enumerate(word, 1))
         answer = f'{word} has {len(word)} letters.' if draw.english else f'{word}有{len(word)}个字母。'

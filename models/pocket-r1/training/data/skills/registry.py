@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, NamedTuple
 
 from ..sample import Draft, Draw
-from .arithmetic import add, divide, expression, multiply, subtract
+from .arithmetic import add, decimal, divide, expression, multiply, subtract
 from .calendar import calendar
 from .chat import chat
 from .compare import compare, extreme
@@ -17,6 +17,7 @@ from .logic import logic
 from .measure import convert, money
 from .numeracy import numeracy
 from .problem import problem
+from .recast import recast
 from .refusal import refuse
 from .relation import relation
 from .retrieve import retrieve
@@ -34,6 +35,7 @@ class Skill(NamedTuple):
 SKILLS: dict[str, Skill] = {
     'add': Skill(add, 4),
     'subtract': Skill(subtract, 4),
+    'decimal': Skill(decimal, 2),
     'multiply': Skill(multiply, 5),
     'divide': Skill(divide, 5),
     'expression': Skill(expression, 5),
@@ -52,6 +54,7 @@ SKILLS: dict[str, Skill] = {
     'logic': Skill(logic, 4),
     'extract': Skill(extract, 5),
     'followup': Skill(followup, 6),
+    'recast': Skill(recast, 2),
     'chat': Skill(chat, 3),
     'refusal': Skill(refuse, 20),
     'retrieve': Skill(retrieve, 2),

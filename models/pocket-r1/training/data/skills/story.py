@@ -7,13 +7,15 @@ makes a small model read the verb instead of matching a template.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Literal
 
 from ..numbers import worded
 from ..sample import Draft, Draw, key
 from ..steps import sum_steps
 from ..wording import wordings
 
+# What the next clause may leave out: the actor, nothing, or not even the name of the thing.
+Tie = Literal['actor', 'none', 'thing']
 _PRONOUN_CHANCE = 0.65
 _OPENINGS = ('has', 'has', 'has', 'groups', 'two')
 _CLOSINGS = ('ask', 'ask', 'ask', 'ask', 'share', 'pack', 'price')
@@ -155,13 +157,13 @@ def story(draw: Draw) -> Draft:
     def number(value: int) -> str:
         return numeral(draw, value, worded_numbers)
 
-    text, total, lines, chained = _opening(draw, plan, cast, number)
+    text, total, lines, tie = _opening(draw, plan, cast, number)
     if plan.distractor:
         text, line = _distract(draw, text, plan.distractor, cast)
-        chained = False
+        tie = 'thing'
         lines.append(line)
     for kind, value in plan.events:
-        text, quote, chained = _event(draw, text, kind, value, cast, number, chained)
+        text, quote, tie = _event(draw, text, kind, value, cast, number, tie)
         if kind in '+-':
             after = total + value if kind == '+' else total - value
             lines.append(f'{quote}{": " if draw.english else "："}{total}{kind}{value}={after}')
@@ -193,7 +195,7 @@ def story(draw: Draw) -> Draft:
 
 def _opening(
     draw: Draw, plan: _Plan, cast: Cast, number: Callable[[int], str]
-) -> tuple[str, int, list[str], bool]:
+) -> tuple[str, int, list[str], Tie]:
     """The first sentence, what there is after it, its thought, and whether `A` acted in it."""
     labels = _LABELS[draw.language]
     first, second = (*plan.numbers, 0)[:2]
@@ -209,7 +211,8 @@ def _opening(
         own, total, lines = {'n': number(first)}, first, [labels['start'].format(first)]
     frame = draw.phrase(wordings('story', draw.language)[f'open.{plan.opening}'], cast.form)
     text = capital(frame.format_map(cast.slots | own))
-    return text, total, lines, frame.startswith('{A}') and '. ' not in frame
+    acts = frame.startswith('{A}') and '. ' not in frame
+    return text, total, lines, 'actor' if acts else 'none'
 
 
 def _labelled(label: str, steps: list[str]) -> list[str]:
@@ -238,11 +241,12 @@ def _distract(draw: Draw, text: str, value: int, cast: Cast) -> tuple[str, str]:
 
 def _event(
     draw: Draw, text: str, kind: str, value: int, cast: Cast, number: Callable[[int], str],
-    chained: bool,
-) -> tuple[str, str, bool]:
+    tie: Tie,
+) -> tuple[str, str, Tie]:
     """The story with one more event, the event's quote for the thought, and who acted last.
 
-    Only where the actor stays the same (`chained`) may the next clause leave the subject out.
+    Only where the actor stays the same may the next clause leave the subject out; only where no
+    other thing came in between may it leave the thing out.
     """
     texts = wordings('story', draw.language)
     if kind in {'half', 'double'}:
@@ -255,23 +259,27 @@ def _event(
             section = 'eat'
         form = cast.form if own else max(cast.form, 1)
         frame = draw.phrase(texts[section], form)
-    slots = cast.slots | {'q': _quantity(draw, kind, value, cast, number), 'n': str(value)}
+    slots = cast.slots | {'q': _quantity(draw, kind, value, cast, number, tie == 'thing'), 'n': str(value)}
     clause = frame.format_map(slots)
     quote = frame.format_map(slots | {'q': str(value)})
-    if own and chained and draw.chance(0.6):
-        return text + draw.phrase(texts['join.verb']).format(x=clause), quote, True
+    if own and tie == 'actor' and draw.chance(0.6):
+        return text + draw.phrase(texts['join.verb']).format(x=clause), quote, 'actor'
     if own:
         clause = f'{slots["s"]}{" " if draw.english else ""}{clause}'
     joined = draw.phrase(texts['join.clause'])
     if joined.startswith('. {x}'):
         clause = capital(clause)
-    return text + joined.format(x=clause), quote, own
+    return text + joined.format(x=clause), quote, 'actor' if own else 'none'
 
 
 def _quantity(
-    draw: Draw, kind: str, value: int, cast: Cast, number: Callable[[int], str]
+    draw: Draw, kind: str, value: int, cast: Cast, number: Callable[[int], str], named: bool
 ) -> str:
     text, slots = number(value), cast.slots
+    if named:
+        return f'{text} {slots["o1" if value == 1 else "o"]}' if draw.english else (
+            text + slots['u'] + slots['o']
+        )
     if not draw.english:
         unit = text + slots['u']
         return draw.pick((unit, unit, unit + slots['o'], ('其中' if kind == '-' else '另外') + unit))

@@ -108,9 +108,10 @@ class Streams(unittest.TestCase):
         for split, count in (('train', 160_000), ('dev', 20_000), ('heldout', 20_000)):
             for sample in islice(samples(11, split), count):
                 owners[split]['operands'].add(sample.operands)
-                owners[split]['prompt'].add(prompt_of(sample).casefold())
+                owners[split]['conversation'].add(prompt_of(sample).casefold())
+                owners[split]['prompt'].add(sample.messages[-1]['content'].strip().casefold())
                 owners[split]['frame'].update(sample.template.split('+'))
-        for kind in ('operands', 'prompt', 'frame'):
+        for kind in ('operands', 'conversation', 'prompt', 'frame'):
             for a, b in (('train', 'dev'), ('train', 'heldout'), ('dev', 'heldout')):
                 shared = owners[a][kind] & owners[b][kind]
                 self.assertFalse(shared, (kind, a, b, sorted(shared)[:5]))
