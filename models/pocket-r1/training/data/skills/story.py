@@ -17,6 +17,8 @@ from ..wording import wordings
 # What the next clause may leave out: the actor, nothing, or not even the name of the thing.
 Tie = Literal['actor', 'none', 'thing']
 _PRONOUN_CHANCE = 0.65
+# Two people of different pronouns, so that `she` is clear; a small list may not have them.
+_PRONOUN_TRIES = 8
 _OPENINGS = ('has', 'has', 'has', 'groups', 'two')
 _CLOSINGS = ('ask', 'ask', 'ask', 'ask', 'share', 'pack', 'price')
 _LABELS = {
@@ -44,7 +46,10 @@ def cast_of(draw: Draw, third: bool = False) -> Cast:
     Now and then the first person tells the story, unless `third` forbids it.
     """
     names = wordings('names', draw.language)
-    first, second = (entry.split(':') for entry in draw.words(names['person'], 2))
+    for _ in range(_PRONOUN_TRIES):
+        first, second = (entry.split(':') for entry in draw.words(names['person'], 2))
+        if first[1] != second[1]:
+            break
     food = draw.chance(0.3)
     item = draw.word(names['food' if food else 'item']).split(':')
     other = draw.word(names['item']).split(':')
@@ -133,7 +138,8 @@ def _make_plan(draw: Draw) -> tuple[_Plan]:
             number = 2
             total = total // 2 if kind == 'half' else total * 2
         events.append((kind, number))
-    closing, last = draw.pick(_CLOSINGS), 0
+    distractor = draw.between(2, 60) if draw.chance(0.25) else 0
+    closing, last = 'ask' if distractor else draw.pick(_CLOSINGS), 0
     if closing in {'share', 'pack'}:
         divisors = [d for d in range(2, 13) if total and total % d == 0 and total > d]
         closing, last = (closing, draw.pick(divisors)) if divisors else ('ask', 0)
@@ -141,8 +147,7 @@ def _make_plan(draw: Draw) -> tuple[_Plan]:
         last = draw.between(2, 12)
         if not 0 < total <= 99:
             closing, last = 'ask', 0
-    return (_Plan(opening, numbers, tuple(events), closing, last,
-                  draw.between(2, 60) if draw.chance(0.25) else 0),)
+    return (_Plan(opening, numbers, tuple(events), closing, last, distractor),)
 
 
 def story(draw: Draw) -> Draft:
@@ -174,7 +179,7 @@ def story(draw: Draw) -> Draft:
     slots = slots | {'k': str(plan.last) if plan.closing == 'price' else number(plan.last)}
     stop = '. ' if draw.english else '。'
     if plan.closing == 'ask':
-        question = draw.phrase(texts['ask'], _question_form(draw, form)).format_map(slots)
+        question = _question(draw, form, bool(plan.distractor)).format_map(slots)
         text += ('，' if not draw.english and draw.chance(0.5) else stop) + capital(question)
     else:
         frame = draw.phrase(texts[f'close.{plan.closing}'], form).format_map(slots)
@@ -219,8 +224,14 @@ def _labelled(label: str, steps: list[str]) -> list[str]:
     return [f'{label}{steps[0]}', *steps[1:]]
 
 
-def _question_form(draw: Draw, form: int) -> int:
-    return form if form == 0 or draw.chance(0.6) else 2 if form == 2 else 1
+def _question(draw: Draw, form: int, named: bool) -> str:
+    """The final question; with `named` one that names the thing, since there are others."""
+    wording = wordings('story', draw.language)['ask']
+    question = draw.phrase(wording, form)
+    while named and '{o}' not in question:
+        draw.used.pop()
+        question = draw.phrase(wording, form)
+    return question
 
 
 def _sentences(text: str) -> str:
