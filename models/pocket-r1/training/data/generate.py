@@ -27,6 +27,8 @@ _CHINESE_SHARE = 0.4
 _NOISE_SHARE = 0.1
 _SYSTEM_SHARE = 0.1
 _BARE_SHARE = 0.1
+_WRAP_SHARE = 0.12
+_UNWRAPPED = {'chat', 'extract', 'retrieve'}
 _EARLIER_SHARE = 0.08
 _EARLIER_SKILLS = ('add', 'multiply', 'compare', 'lists', 'calendar', 'problem', 'refusal')
 
@@ -46,10 +48,12 @@ def samples(seed: int, split: Split, skills: list[str] | None = None) -> Iterato
 
 
 def _sample(draw: Draw, skill: str, draft: Draft) -> Sample:
-    prompt = draft.prompt
+    prompt, history = draft.prompt, draft.history
+    if history is None and skill not in _UNWRAPPED and draw.chance(_WRAP_SHARE):
+        frame = draw.phrase(wordings('setting', draw.language)['wrap'])
+        prompt = frame.replace('\\n', '\n').replace('{x}', prompt)
     if draft.noise != 'none' and draw.chance(_NOISE_SHARE):
         prompt = disturb(draw, prompt, draft.noise == 'soft')
-    history = draft.history
     if history is None and draw.chance(_EARLIER_SHARE):
         history = _earlier(draw)
     messages = [*(history or ()), {'role': 'user', 'content': prompt}]

@@ -90,7 +90,7 @@ def extract(draw: Draw) -> Draft:
         fields.append((name, type_name))
         result[name] = values[field]
     listed = [name for name, _ in fields]
-    ask = draw.phrase(texts['ask']).format(
+    ask = draw.phrase(texts['ask']).replace('\\n', '\n').format(
         f=_join(draw, listed),
         s=_schema(fields),
         k=', '.join(f'"{name}"' for name in listed),
