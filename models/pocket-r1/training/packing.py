@@ -20,6 +20,7 @@ import numpy as np
 
 from chat import encode_example
 from data.generate import samples
+from invention import vary
 from vocabulary import EOS
 
 _POOL = 96
@@ -31,7 +32,8 @@ class RowPlan:
     """How rows are made.
 
     `join` is the chance that a sample follows up to `turns` unrelated ones in one conversation,
-    which is how long chats are learnt; `skills` limits a worker to some skills.
+    which is how long chats are learnt; `skills` limits a worker to some skills; `varied` puts
+    invented words into samples (see invention.py).
     """
 
     length: int
@@ -39,6 +41,7 @@ class RowPlan:
     join: float = 0.05
     turns: int = 3
     skills: tuple[str, ...] | None = None
+    varied: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def examples(tokenizer: object, seed: int, split: str, plan: RowPlan) -> Iterato
     earlier: list[dict[str, str]] = []
     wanted = 0
     for sample in stream:
+        if plan.varied:
+            sample = vary(random, sample)
         messages = sample.messages
         if wanted > 0 and messages[0]['role'] != 'system':
             wanted -= 1

@@ -5,7 +5,7 @@ rises, stays, then falls linearly to zero at step `--steps`; a slice ends at `--
 seconds are spent, whichever comes first.
 
     python train.py --out run/1 --steps 18000 --to-step 9000
-    python train.py --out run/2 --resume run/1 --steps 18000 --join 0.25 --turns 8
+    python train.py --out run/2 --resume run/1 --steps 18000 --join 0.08 --turns 6
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def _steps(
 @torch.no_grad()
 def dev_loss(model: PocketModel, tokenizer: Tokenizer, options: argparse.Namespace) -> float:
     """Loss on rows of the development split."""
-    plan = RowPlan(options.length, options.rows, options.join, options.turns)
+    plan = RowPlan(options.length, options.rows, options.join, options.turns, varied=False)
     block = next(pack(examples(tokenizer, DEV_SEED, 'dev', plan), plan))
     model.eval()
     tokens, documents, trained = to_device(block, options.device)
