@@ -18,12 +18,15 @@ from data.wording import wordings
 
 INVENT_SHARE = 0.5
 REPLACE_SHARE = 0.85
+REFRAME_SHARE = 0.6
 BLUR_SHARE = 0.25
 
 INVENTED_SKILLS = frozenset(
     ['story', 'problem', 'relation', 'extract', 'retrieve', 'lists', 'logic', 'money']
 )
-UNBLURRED_SKILLS = frozenset(['chat', 'letters', 'extract', 'retrieve', 'logic', 'recast'])
+REFRAMED_SKILLS = frozenset(['retrieve'])
+UNBLURRED_SKILLS = frozenset(['chat', 'letters', 'logic', 'recast'])
+HEAVILY_BLURRED_SKILLS = frozenset(['extract', 'retrieve'])
 
 _FILLER_SECTIONS = {
     'names': ('person', 'item', 'food', 'container', 'friends', 'colour'),
@@ -47,9 +50,28 @@ _DECISIVE = frozenset(
     hundred thousand dozen the my next number digits factor percent off change together than from to by into of away
     """.split()
 )
-_DECISIVE_ZH = frozenset('零一二三四五六七八九十百千万两顺逆大小多少加减乘除倍半前后升降反倒序最不没比每平均质偶奇余数早晚高低长短快慢共剩只第几差和')
+_DECISIVE_ZH = frozenset(
+    '零一二三四五六七八九十百千万两顺逆大小多少加减乘除倍半前后升降反倒序最不没比每平均质偶奇余数早晚高低长短快慢共剩只第几差和'
+)
 _HEADS = ('', 'b', 'br', 'c', 'ch', 'd', 'dr', 'f', 'fl', 'g', 'gr', 'h', 'j', 'k', 'kl', 'l', 'm')
-_MORE_HEADS = ('n', 'p', 'pr', 'qu', 'r', 's', 'sh', 'sk', 'st', 't', 'th', 'tr', 'v', 'w', 'y', 'z')
+_MORE_HEADS = (
+    'n',
+    'p',
+    'pr',
+    'qu',
+    'r',
+    's',
+    'sh',
+    'sk',
+    'st',
+    't',
+    'th',
+    'tr',
+    'v',
+    'w',
+    'y',
+    'z',
+)
 _VOWELS = ('a', 'e', 'i', 'o', 'u', 'ai', 'ea', 'ee', 'oo', 'ou', 'y')
 _TAILS = ('', '', '', 'n', 'r', 'l', 's', 't', 'm', 'nd', 'ng', 'ck', 'rt', 'x', 'sh', 'p', 'd')
 
@@ -123,14 +145,32 @@ def invent(random: Random, sample: Sample) -> Sample:
         found = sorted(set(re.findall(r'[A-Za-z]+', whole)) & known)
     else:
         found = sorted((word for word in known if word in whole), key=lambda w: (-len(w), w))
+    return _swapped(random, sample, found, REPLACE_SHARE)
+
+
+def reframe(random: Random, sample: Sample) -> Sample:
+    """The sample with the words (Chinese: characters) of its looked-up line replaced throughout."""
+    if sample.skill not in REFRAMED_SKILLS:
+        return sample
+    words = r'[A-Za-z]{2,}' if sample.language == 'en' else r'[一-鿿]'
+    found = sorted(set(re.findall(words, sample.thought)))
+    return _swapped(random, sample, found, random.choice((0.4, 0.8, 1.0)))
+
+
+def _swapped(random: Random, sample: Sample, found: list[str], share: float) -> Sample:
+    """The sample with about `share` of the words `found` replaced, each by one word throughout."""
+    texts = _texts(sample)
+    whole = '\n'.join(texts)
     swaps: dict[str, str] = {}
     for word in found:
-        if random.random() < REPLACE_SHARE:
-            new = invented_word(random, sample.language)
-            if word.endswith('s') and word[:-1] in swaps:
-                new = swaps[word[:-1]] + 's'
-            if new in whole or new in swaps.values():
-                continue
+        if random.random() >= share:
+            continue
+        new = invented_word(random, sample.language)
+        if len(word) == 1:
+            new = new[0]
+        if word.endswith('s') and word[:-1] in swaps:
+            new = swaps[word[:-1]] + 's'
+        if new not in whole and new not in swaps.values():
             swaps[word] = new.capitalize() if word[0].isupper() else new
     if not swaps:
         return sample
@@ -140,7 +180,7 @@ def invent(random: Random, sample: Sample) -> Sample:
 
 
 def blur(random: Random, sample: Sample) -> Sample:
-    """The sample with one or two weak words of its question replaced or dropped."""
+    """The sample with a few weak words of its question replaced or dropped."""
     if sample.skill in UNBLURRED_SKILLS:
         return sample
     texts = _texts(sample)
@@ -155,7 +195,9 @@ def blur(random: Random, sample: Sample) -> Sample:
     ]
     if len(spans) < 3:
         return sample
-    for start, end in sorted(random.sample(spans, random.choice((1, 1, 2))), reverse=True):
+    most = 4 if sample.skill in HEAVILY_BLURRED_SKILLS else 2
+    count = min(len(spans), random.randint(1, most))
+    for start, end in sorted(random.sample(spans, count), reverse=True):
         new = invented_word(random, sample.language) if random.random() < 0.7 else ''
         question = question[:start] + (new if english else new[:1]) + question[end:]
     texts[-3] = question
@@ -163,7 +205,9 @@ def blur(random: Random, sample: Sample) -> Sample:
 
 
 def vary(random: Random, sample: Sample) -> Sample:
-    """`invent` and `blur`, each on its share of the samples."""
+    """`reframe`, `invent` and `blur`, each on its share of the samples."""
+    if random.random() < REFRAME_SHARE:
+        sample = reframe(random, sample)
     if random.random() < INVENT_SHARE:
         sample = invent(random, sample)
     if random.random() < BLUR_SHARE:
