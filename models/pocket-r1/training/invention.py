@@ -47,7 +47,8 @@ _DECISIVE = frozenset(
     only just years days weeks month hours minutes older younger taller shorter share split
     one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
     sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
-    hundred thousand dozen the my next number digits factor percent off change together than from to by into of away
+    hundred thousand dozen the my next number digits factor percent off change
+    together than from to by into of away
     """.split()
 )
 _DECISIVE_ZH = frozenset(
