@@ -120,7 +120,8 @@ async function attemptUntilDone(
     if (result.kind === 'complete') return;
     if (result.kind === 'gone') throw callerLeft();
     failure = result.failure;
+    const elsewhere = failure.error.details.retryable !== false || ticket.avoid(endpoint);
     const { deadlineAtMs } = ticket;
-    path.retries.requireAnother({ failure, attempts: story.attempts, deadlineAtMs });
+    path.retries.requireAnother({ failure, attempts: story.attempts, deadlineAtMs, elsewhere });
   }
 }

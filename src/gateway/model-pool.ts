@@ -208,7 +208,7 @@ class Pool implements ModelPool, TicketPool {
     const { dataMayLeave, session } = ticket.options;
     const decision = pickEndpoint(
       candidates,
-      { model: this.model, mayLeave: dataMayLeave, session },
+      { model: this.model, mayLeave: dataMayLeave, session, tried: ticket.tried },
       { random: this.options.random },
     );
     return decision.kind === 'picked' ? decision.endpoint : undefined;

@@ -37,6 +37,8 @@ export interface Ticket extends QueueItem {
   place(): Promise<Placement>;
   /** Ends the waiting, now or as soon as it would begin, with this error. */
   withdraw(error: UnbusyError): void;
+  /** Never again on this endpoint; false where no other one serves the model. */
+  avoid(endpoint: Endpoint): boolean;
   /** So many tokens are on their way to the caller: there is no more waiting to tell about. */
   progress(tokens: number): void;
   /** The end: corrects what the tenant was charged by what was really used. */
@@ -58,6 +60,8 @@ export interface TicketPool {
   /** Tickets whose caller has had no content yet. */
   readonly silentTickets: Set<PoolTicket>;
   readonly options: { readonly clock: Clock; readonly onWaiting: () => void };
+  /** Endpoints that serve the model, ready or not. */
+  endpoints(): readonly Endpoint[];
   pass(ticket: PoolTicket, now: number): boolean;
   pump(): void;
   judged<T>(policy: () => T): T | undefined;
@@ -78,6 +82,8 @@ export class PoolTicket implements Ticket {
   #deadlineTimer: Timer | undefined;
   /** It has been placed before. */
   served = false;
+  /** Names of endpoints that cannot serve it; absent while there is none. */
+  tried: Set<string> | undefined;
   #ended: UnbusyError | undefined;
 
   constructor(pool: TicketPool, options: TicketOptions) {
@@ -144,6 +150,12 @@ export class PoolTicket implements Ticket {
     if (this.#waiting === undefined) return;
     this.#pool.queue.remove(this.id);
     this.#reject(error);
+  }
+
+  avoid(endpoint: Endpoint): boolean {
+    this.tried ??= new Set();
+    this.tried.add(endpoint.name);
+    return this.#pool.endpoints().some(({ name }) => !this.tried?.has(name));
   }
 
   progress(tokens: number): void {

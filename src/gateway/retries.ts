@@ -22,13 +22,15 @@ export interface FailedRequest {
   readonly attempts: readonly AttemptSummary[];
   /** First token wanted by then. */
   readonly deadlineAtMs: number;
+  /** Some endpoint is left that may do better. */
+  readonly elsewhere: boolean;
 }
 
 export function createRetries(budgetRatio: number, clock: Clock, random: Random): Retries {
   const policy = createRetryPolicy({ budgetRatio });
   return {
     observeRequest: () => policy.observeRequest(),
-    requireAnother({ failure, attempts, deadlineAtMs }) {
+    requireAnother({ failure, attempts, deadlineAtMs, elsewhere }) {
       const { stage, callerFault, error } = failure;
       const decision = policy.decide(
         {
@@ -40,7 +42,7 @@ export function createRetries(budgetRatio: number, clock: Clock, random: Random)
         },
         random,
       );
-      if (decision.kind === 'retry') return;
+      if (decision.kind === 'retry' && elsewhere) return;
       if (callerFault) throw error;
       throw withAttempts(error, attempts);
     },

@@ -12,10 +12,15 @@ import type { AnswerFacts, AttemptResult } from './attempt.ts';
 import type { Identity } from './identify.ts';
 import type { SharedEnd } from './shared-reply.ts';
 
+/** An endpoint that is asked again and again until a deadline would fill pages otherwise. */
+const attemptsTold = 20;
+
 export class Story {
   readonly #call: Call;
   readonly #clock: Clock;
+  /** The last ones. */
   readonly #attempts: AttemptSummary[] = [];
+  #attemptsMade = 0;
   #identity: Identity | undefined;
   #request: GenerationRequest | undefined;
   #requestClass = '';
@@ -70,7 +75,9 @@ export class Story {
     const durationMs = Math.round(now - (this.#placedAtMs ?? now));
     this.#placedAtMs = undefined;
     const label = result.kind === 'failed' ? result.failure.error.code : result.kind;
+    this.#attemptsMade += 1;
     this.#attempts.push({ endpoint, result: label, durationMs });
+    if (this.#attempts.length > attemptsTold) this.#attempts.shift();
     this.#answer = result.answer;
     this.#usage = result.answer.usage ?? this.#usage;
     if (result.kind === 'complete') this.#outcome = 'completed';
@@ -103,7 +110,7 @@ export class Story {
   failed(error: UnbusyError, begun: boolean): void {
     this.#errorCode = error.code;
     this.#status = begun ? 200 : httpStatusOfError(error);
-    this.#outcome = outcomeOf(error, { begun, attempted: this.#attempts.length > 0 });
+    this.#outcome = outcomeOf(error, { begun, attempted: this.#attemptsMade > 0 });
   }
 
   /** Headers for what is known now. */
@@ -163,7 +170,7 @@ export class Story {
 
   /** The attempt that is being made counts. */
   #attemptCount(): number {
-    return this.#attempts.length + (this.#placedAtMs === undefined ? 0 : 1);
+    return this.#attemptsMade + (this.#placedAtMs === undefined ? 0 : 1);
   }
 }
 

@@ -147,8 +147,11 @@ function callerFault(
   return { stage: 'not_placed', error, callerFault: true };
 }
 
+/** Asking this endpoint again cannot help before its operator has changed something. */
 function misconfigured(message: string): UpstreamError {
-  const error = new UnbusyError('upstream_failed', 'upstream_failed', message);
+  const error = new UnbusyError('upstream_failed', 'upstream_failed', message, {
+    retryable: false,
+  });
   return { stage: 'not_placed', error, callerFault: false };
 }
 

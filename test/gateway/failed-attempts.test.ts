@@ -194,3 +194,28 @@ test('while the only endpoint rests longer than the deadline, newcomers are told
   await first.done;
   assert.equal(first.answer.text, '42');
 });
+
+test('an endpoint that its operator has to mend is left alone, and the caller hears it at once if it is the only one', async () => {
+  const wrongKey = new UnbusyError('upstream_failed', 'upstream_failed', 'key not accepted', {
+    retryable: false,
+  });
+  const a = new FakeUpstream('a');
+  const alone = setUpPath([a]);
+  const only = alone.call();
+  (await a.attempt(1)).fail({ error: wrongKey });
+  await only.done;
+  assert.match(only.answer.failure?.message ?? '', /key not accepted/);
+  assert.equal(a.attempts.length, 1);
+
+  const [bad, good] = [new FakeUpstream('bad'), new FakeUpstream('good', { state: 'starting' })];
+  const pair = setUpPath([bad, good]);
+  const lucky = pair.call();
+  (await bad.attempt(1)).fail({ error: wrongKey });
+  await settle();
+  pair.clock.advance(20_000);
+  good.become({ state: 'ready' });
+  (await good.attempt(1)).answer('42');
+  await lucky.done;
+  assert.equal(lucky.answer.text, '42');
+  assert.equal(bad.attempts.length, 1);
+});
