@@ -153,6 +153,12 @@ describe('chunk scan', () => {
     );
   });
 
+  it('takes choices that are no objects for what they are: nothing', () => {
+    const { sound } = scanText('{"choices": [0, "x", {"finish_reason": "stop"}]}');
+    assert.equal(sound, true);
+    assert.deepEqual(scan.finishReasons, ['stop']);
+  });
+
   it('takes exactly what JSON.parse takes for an object', () => {
     const damaged = fc
       .tuple(

@@ -158,7 +158,8 @@ export class ChunkScan {
     for (;;) {
       this.#choiceIndex = this.choiceCount;
       this.#choiceFinish = undefined;
-      at = this.#object(at, 'choice');
+      const isObject = bytes[at] === OPEN_OBJECT;
+      at = isObject ? this.#object(at, 'choice') : skipValue(bytes, at, end);
       if (at < 0) return -1;
       this.choiceCount += 1;
       if (this.#choiceFinish !== undefined) {
