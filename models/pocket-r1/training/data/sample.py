@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Callable, Literal, Sequence, TypeVar
 from zlib import crc32
 
-from .wording import Wording
+from .wording import Phrase, Wording
 
 Split = Literal['train', 'dev', 'heldout']
 Language = Literal['en', 'zh']
@@ -92,15 +92,19 @@ class Draw:
 
         `form` selects among the written verb forms `base|third person|past`.
         """
-        phrases = wording.of(self.split)
-        chosen = phrases[int(self.rng.random() * len(phrases))]
+        chosen = self._any(wording)
         self.used.append(chosen.id)
         return chosen.forms[form]
 
     def word(self, wording: Wording) -> str:
         """A noun, name or other filler of this split; not part of the template id."""
-        phrases = wording.of(self.split)
-        return phrases[int(self.rng.random() * len(phrases))].forms[0]
+        return self._any(wording).forms[0]
+
+    def _any(self, wording: Wording) -> Phrase:
+        """A line of this split first, then one of its phrases: patterns do not crowd lines out."""
+        groups = wording.groups[self.split]
+        group = groups[int(self.rng.random() * len(groups))]
+        return group[int(self.rng.random() * len(group))]
 
     def words(self, wording: Wording, count: int) -> list[str]:
         """`count` different fillers of this split."""

@@ -103,7 +103,8 @@ def divide_steps(a: int, b: int, language: str) -> list[str]:
         current = current * 10 + int(digit)
         quotient, rest = divmod(current, b)
         if quotient or started:
-            lines.append(f'{current}: {quotient}×{b}={quotient * b}, {current}-{quotient * b}={rest}')
+            product = quotient * b
+            lines.append(f'{current}: {quotient}×{b}={product}, {current}-{product}={rest}')
             started = True
         current = rest
     if not started:

@@ -1,4 +1,4 @@
-"""Word problems whose whole statement is one frame: thirty kinds, each with its own sums.
+"""Word problems whose whole statement is one frame: 29 kinds, each with its own sums.
 
 A kind is a table row: ranges of its numbers, and steps that each combine two of them. `_` is the
 result of the step before, a digit is itself, any other name a number of the statement.

@@ -270,7 +270,8 @@ def _event(
             section = 'eat'
         form = cast.form if own else max(cast.form, 1)
         frame = draw.phrase(texts[section], form)
-    slots = cast.slots | {'q': _quantity(draw, kind, value, cast, number, tie == 'thing'), 'n': str(value)}
+    quantity = _quantity(draw, kind, value, cast, number, tie == 'thing')
+    slots = cast.slots | {'q': quantity, 'n': str(value)}
     clause = frame.format_map(slots)
     quote = frame.format_map(slots | {'q': str(value)})
     if own and tie == 'actor' and draw.chance(0.6):
