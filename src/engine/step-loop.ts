@@ -271,14 +271,16 @@ class Loop {
   }
 
   async #prefillChunk(sequence: Sequence, tokens: number): Promise<void> {
-    const before = this.#meter.prefillMs;
+    const { now } = this.#options;
+    // Not by the meter, which is told and emptied while the chunk is computed.
+    const before = now();
     try {
       await this.#native.prefill(sequence, tokens, this.#promptLogitsOf(sequence));
     } catch (thrown) {
       this.#fail([sequence], thrown);
       return;
     }
-    const spentMs = this.#meter.prefillMs - before;
+    const spentMs = now() - before;
     // A short chunk says more about the call's fixed cost than about speed.
     if (tokens >= 16 && spentMs > 0) {
       this.#prefillTokensPerMs = smooth(this.#prefillTokensPerMs, tokens / spentMs);
