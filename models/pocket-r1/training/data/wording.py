@@ -26,6 +26,7 @@ _SHARE = 8
 _SPLITS = ('heldout', 'dev', 'train')
 _ALTERNATIVES = re.compile(r'\(([^()]*/[^()]*)\)')
 _MOST_UNFOLDED = 2000
+_PUNCTUATION = str.maketrans('', '', ' \n.,:;!?"。，：；！？“”')
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,15 @@ def divide(name: str, lines: list[str], shared: bool = False) -> Wording:
     for place, line in enumerate(plain):
         split = _SPLITS[min(place // share, 2)]
         groups[split].append(_phrases(name, line))
+    pinned = [line[1:] for line in lines if line.startswith('!')]
+    known = {_bare(phrase) for line in plain + pinned for phrase in _phrases(name, line)}
     for line in lines:
         if line.startswith('!'):
             groups['train'].append(_phrases(name, line[1:]))
         elif _is_pattern(line):
-            for split, part in _divide_pattern(_phrases(name, line)).items():
+            fresh = [phrase for phrase in _phrases(name, line) if _bare(phrase) not in known]
+            known.update(map(_bare, fresh))
+            for split, part in _divide_pattern(fresh).items():
                 groups[split].append(part)
     if not all(groups.values()):
         raise ValueError(f'{name}: too few phrases')
@@ -114,12 +119,27 @@ def _is_pattern(line: str) -> bool:
     return _ALTERNATIVES.search(line) is not None
 
 
-def _divide_pattern(phrases: tuple[Phrase, ...]) -> dict[str, tuple[Phrase, ...]]:
-    """An eighth, but at least one phrase, for held-out and for dev; the rest trains."""
-    ranked = sorted(phrases, key=lambda phrase: phrase.id)
+def _divide_pattern(phrases: list[Phrase]) -> dict[str, tuple[Phrase, ...]]:
+    """An eighth, but at least one phrase, for held-out and for dev; the rest trains.
+
+    Phrases that differ in case or punctuation only stay together.
+    """
+    alike: dict[str, list[Phrase]] = {}
+    for phrase in phrases:
+        alike.setdefault(_bare(phrase), []).append(phrase)
+    ranked = sorted(alike, key=lambda text: (crc32(text.encode()), text))
     share = max(1, round(len(ranked) / _SHARE))
     parts = ranked[:share], ranked[share : 2 * share], ranked[2 * share :]
-    return {split: tuple(part) for split, part in zip(_SPLITS, parts) if part}
+    return {
+        split: tuple(phrase for text in part for phrase in alike[text])
+        for split, part in zip(_SPLITS, parts)
+        if part
+    }
+
+
+def _bare(phrase: Phrase) -> str:
+    """A phrase without case, spaces and punctuation."""
+    return phrase.forms[0].casefold().translate(_PUNCTUATION)
 
 
 def _phrases(name: str, line: str) -> tuple[Phrase, ...]:

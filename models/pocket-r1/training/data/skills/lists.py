@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..invent import invented
 from ..sample import Draft, Draw, key
 from ..wording import wordings
 
@@ -11,7 +12,10 @@ _KINDS = ('ascending',) * 3 + ('descending', 'descending', 'alphabetical', 'reve
 
 def _make(draw: Draw, kind: str) -> tuple[int | str, ...]:
     if kind == 'alphabetical' or (kind in {'reverse', 'pick', 'count'} and draw.chance(0.5)):
-        return tuple(draw.words(wordings('lists', 'en')['words'], draw.between(3, 7)))
+        words = draw.words(wordings('lists', 'en')['words'], draw.between(3, 7))
+        if draw.english and draw.chance(0.4):
+            words = list(dict.fromkeys(invented(draw) for _ in words))
+        return tuple(words)
     top = draw.pick((20, 99, 99, 999, 5000))
     return tuple(draw.rng.sample(range(top + 1), draw.between(3, 8)))
 

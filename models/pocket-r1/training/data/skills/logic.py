@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..invent import invented
 from ..sample import Draft, Draw, key
 from ..wording import wordings
 from .story import inner
@@ -61,10 +62,18 @@ def order(draw: Draw) -> Draft:
                  key('order', people), 'soft')
 
 
+def _kind(draw: Draw, entry: str) -> list[str]:
+    """A kind of being, singular and plural in English; every other one is invented."""
+    if draw.chance(0.5):
+        return entry.split(':')
+    word = invented(draw)
+    return [word, f'{word}s'] if draw.english else [word]
+
+
 def kind(draw: Draw) -> Draft:
     """All x are y; somebody is an x, or something else."""
     texts = wordings('logic', draw.language)
-    first, other = (entry.split(':') for entry in draw.words(texts['kinds'], 2))
+    first, other = (_kind(draw, entry) for entry in draw.words(texts['kinds'], 2))
     holds = draw.chance(0.65)
     group = draw.word(texts['groups'])
     person = draw.word(wordings('names', draw.language)['person']).split(':')[0]

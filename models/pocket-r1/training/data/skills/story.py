@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Literal
 
+from ..invent import invented
 from ..numbers import worded
 from ..sample import Draft, Draw, key
 from ..steps import sum_steps
@@ -17,6 +18,8 @@ from ..wording import wordings
 # What the next clause may leave out: the actor, nothing, or not even the name of the thing.
 Tie = Literal['actor', 'none', 'thing']
 _PRONOUN_CHANCE = 0.65
+# Events by a verb that does not exist: the words around it tell whether it takes or gives.
+_NONCE_CHANCE = 0.12
 # Two people of different pronouns, so that `she` is clear; a small list may not have them.
 _PRONOUN_TRIES = 8
 _OPENINGS = ('has', 'has', 'has', 'groups', 'two')
@@ -179,7 +182,7 @@ def story(draw: Draw) -> Draft:
     slots = slots | {'k': str(plan.last) if plan.closing == 'price' else number(plan.last)}
     stop = '. ' if draw.english else '。'
     if plan.closing == 'ask':
-        question = _question(draw, form, bool(plan.distractor)).format_map(slots)
+        question = _question(draw, plan, form).format_map(slots)
         text += ('，' if not draw.english and draw.chance(0.5) else stop) + capital(question)
     else:
         frame = draw.phrase(texts[f'close.{plan.closing}'], form).format_map(slots)
@@ -224,11 +227,19 @@ def _labelled(label: str, steps: list[str]) -> list[str]:
     return [f'{label}{steps[0]}', *steps[1:]]
 
 
-def _question(draw: Draw, form: int, named: bool) -> str:
-    """The final question; with `named` one that names the thing, since there are others."""
-    wording = wordings('story', draw.language)['ask']
+def _question(draw: Draw, plan: _Plan, form: int) -> str:
+    """The final question, as people put it: what is left after losses, the total after gains.
+
+    Where there are other things, it names the one it means.
+    """
+    kinds = {kind for kind, _ in plan.events}
+    section = 'ask.now'
+    if kinds and draw.chance(0.75):
+        section = 'ask.left' if kinds <= {'-', 'half'} else section
+        section = 'ask.all' if kinds <= {'+', 'double'} else section
+    wording = wordings('story', draw.language)[section]
     question = draw.phrase(wording, form)
-    while named and '{o}' not in question:
+    while plan.distractor and '{o}' not in question:
         draw.used.pop()
         question = draw.phrase(wording, form)
     return question
@@ -268,8 +279,10 @@ def _event(
         section = f'{direction}.{"self" if own else "other"}'
         if kind == '-' and own and cast.food and draw.chance(0.5):
             section = 'eat'
+        nonce = own and draw.split == 'train' and draw.chance(_NONCE_CHANCE)
+        section = f'nonce.{direction}' if nonce else section
         form = cast.form if own else max(cast.form, 1)
-        frame = draw.phrase(texts[section], form)
+        frame = draw.phrase(texts[section], form).replace('{w}', invented(draw))
     quantity = _quantity(draw, kind, value, cast, number, tie == 'thing')
     slots = cast.slots | {'q': quantity, 'n': str(value)}
     clause = frame.format_map(slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unittest
 from collections import defaultdict
 from itertools import islice
@@ -14,6 +15,7 @@ from ..skills.registry import SKILLS
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 COUNT = 5000
+_OPERATION = re.compile(r'\d+(?:[-+×÷]\d+)+$')
 MAX_CHARACTERS = 880  # 400 tokens at 2.2 characters each
 
 
@@ -70,9 +72,9 @@ class EverySample(unittest.TestCase):
         for sample in self.each():
             for line in sample.thought.splitlines():
                 left, equals, right = line.rpartition('=')
-                if equals and right.isdigit():
-                    operation = left.split(':')[-1].split('：')[-1].split(',')[-1].split('=')[-1]
-                    self.assertEqual(evaluate(operation), int(right), sample)
+                operation = _OPERATION.search(left)
+                if equals and right.isdigit() and operation:
+                    self.assertEqual(evaluate(operation.group()), int(right), sample)
 
 
 def evaluate(text: str) -> float:
