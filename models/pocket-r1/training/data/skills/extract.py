@@ -97,7 +97,9 @@ def _values(draw: Draw) -> dict[str, Any]:
 
 
 def _email(draw: Draw) -> str:
-    return invented(draw) if draw.english else f'{draw.pick(_LETTERS).lower()}{draw.between(1, 999)}'
+    if draw.english:
+        return invented(draw)
+    return f'{draw.pick(_LETTERS).lower()}{draw.between(1, 999)}'
 
 
 def _composed(draw: Draw, fields: list[str], values: dict[str, Any]) -> str:
@@ -107,7 +109,8 @@ def _composed(draw: Draw, fields: list[str], values: dict[str, Any]) -> str:
     parts = []
     for field in fields:
         specific = own and draw.chance(0.7)
-        label = _FIELDS[field].keys[0].replace('_', ' ') if draw.english else _FIELDS[field].chinese
+        about = _FIELDS[field]
+        label = about.keys[0].replace('_', ' ') if draw.english else about.chinese
         frame = draw.phrase(texts[f'say.{field}' if specific else 'say'])
         part = frame.format(v=values[field], label=label)
         opens = part[-1:] == '.' and not frame.startswith('{v}')
