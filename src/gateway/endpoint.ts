@@ -15,7 +15,6 @@ export interface EndpointOptions {
   readonly upstream: Upstream;
   /** The endpoint's name in the config; replicas of one endpoint share it. */
   readonly configName: string;
-
   readonly weight: number;
   /** Whether prompts that arrive here leave the operator's premises. */
   readonly location: 'own' | 'public';

@@ -5,11 +5,11 @@
  * answer that is already being made instead of a second one. When everyone who asked has left, the
  * answer goes on for a grace period, so that there is something to come back to.
  */
-import { createHash } from 'node:crypto';
 import { UnbusyError } from '../core/errors.ts';
 import type { Call, CallerReply } from '../protocol/caller.ts';
 import type { GenerationRequest } from '../protocol/generation.ts';
 import type { Clock, Timer } from '../protocol/ports.ts';
+import { requestDigest } from './request-digest.ts';
 import { createSharedReply, type SharedEnd, type SharedReply } from './shared-reply.ts';
 
 /** How long an answer that nobody reads any more is kept going, ms: a client's first retry. */
@@ -43,7 +43,7 @@ export function createInFlight(clock: Clock): InFlight {
         throw keyFault(`has ${key.length} characters; at most ${keyCharsMax} are allowed`);
       }
       const id = `${flow}\n${key}`;
-      const digest = digestOf(request);
+      const digest = requestDigest(request);
       const entry = entries.get(id);
       if (entry !== undefined && entry.digest !== digest) {
         throw keyFault('belongs to a different request that is in flight');
@@ -65,11 +65,6 @@ function keyFault(what: string): UnbusyError {
     param: 'idempotency-key',
     retryable: false,
   });
-}
-
-function digestOf(request: GenerationRequest): string {
-  const bytes = request.wire?.bytes ?? JSON.stringify({ ...request, id: '' });
-  return createHash('sha256').update(bytes).digest('base64');
 }
 
 /** Reports that everybody has left only after the grace period, and not if somebody came back. */

@@ -5,9 +5,9 @@
  * if it had waited all along, and its arrival counts from the first time. Notes are few and short:
  * a digest and a time each.
  */
-import { createHash } from 'node:crypto';
 import type { GenerationRequest } from '../protocol/generation.ts';
 import type { Clock } from '../protocol/ports.ts';
+import { requestDigest } from './request-digest.ts';
 
 export interface ReturningCallers {
   /** When this caller first asked for this, if it was refused lately; ms since the epoch. */
@@ -56,6 +56,5 @@ export function createReturningCallers(clock: Clock): ReturningCallers {
 }
 
 function keyOf(flow: string, request: GenerationRequest): string {
-  const asked = request.wire?.bytes ?? JSON.stringify({ ...request, id: '' });
-  return `${flow}\n${createHash('sha256').update(asked).digest('base64')}`;
+  return `${flow}\n${requestDigest(request)}`;
 }
