@@ -3,8 +3,10 @@
  * protocols, and wherever bytes cannot be passed on. Here events are parsed; the fast way is the
  * stream relay. Keeps one partial event and, per choice, whether a thought and an answer came.
  */
+
 import { UnbusyError } from '../core/errors.ts';
 import type { Dialect, FinishReason, GenerationEvent } from './generation.ts';
+import { record } from './json-record.ts';
 import type { WireRead } from './ports.ts';
 import { GIVEN_UP_REASONS, SseScanner, type StreamMarks } from './sse-scanner.ts';
 import { EventSplitter } from './sse-splitter.ts';
@@ -150,12 +152,6 @@ function parse(json: Uint8Array): Fields | undefined {
   } catch {
     return undefined;
   }
-}
-
-function record(value: unknown): Fields | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : undefined;
 }
 
 function textOf(value: unknown): string {

@@ -2,7 +2,9 @@
  * Token log-probabilities in the two forms of OpenAI's API, read into ours. An id that the upstream
  * does not tell is −1; bytes that it leaves out are those of the token's text.
  */
+
 import type { Dialect, TokenLogprob } from './generation.ts';
+import { record } from './json-record.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -57,12 +59,6 @@ function completionLogprobs(fields: Fields): readonly TokenLogprob[] | undefined
       })),
     };
   });
-}
-
-function record(value: unknown): Fields | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : undefined;
 }
 
 function textOf(value: unknown): string {

@@ -5,7 +5,9 @@
  * .reasoning_tokens`; DeepSeek: `prompt_cache_hit_tokens`; SGLang: `reasoning_tokens` beside the
  * sums (https://api-docs.deepseek.com, OpenAI's openapi.yaml, sglang's openai/protocol.py).
  */
+
 import type { Usage } from './generation.ts';
+import { record } from './json-record.ts';
 
 /** The parsed value of a `usage` field; undefined where it holds no counts. */
 export function usageFrom(value: unknown): Usage | undefined {
@@ -32,12 +34,6 @@ export function usageFromBody(body: Buffer): Usage | undefined {
   } catch {
     return undefined;
   }
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
 }
 
 function count(value: unknown): number | undefined {

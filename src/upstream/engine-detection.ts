@@ -2,6 +2,7 @@
  * Which engine answers, told from what its own routes say and never from a version number: pure
  * judgement over answers that `endpoint-probe.ts` collects.
  */
+import { record } from '../protocol/json-record.ts';
 import type { UpstreamModel } from '../protocol/ports.ts';
 import type { WireEngine } from '../protocol/wire-request.ts';
 
@@ -82,12 +83,6 @@ function modelList(models: unknown): readonly Fields[] {
     const model = record(one);
     return model === undefined ? [] : [model];
   });
-}
-
-function record(value: unknown): Fields | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Fields)
-    : undefined;
 }
 
 function count(value: unknown): number | undefined {

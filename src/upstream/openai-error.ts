@@ -5,7 +5,9 @@
  * many forms (facts per engine are in the tests): nested as OpenAI's, flat (SGLang, older vLLM), a
  * bare string (TGI, Triton), FastAPI's `detail`, SiliconFlow's and Qianfan's own, HTML from a proxy.
  */
+
 import { assertNever, UnbusyError } from '../core/errors.ts';
+import { record } from '../protocol/json-record.ts';
 import type { FailureStage, UpstreamError } from '../protocol/ports.ts';
 import type { HttpFailure } from './http1/http-exchange.ts';
 
@@ -226,12 +228,6 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
 }
 
 function str(value: unknown): string | undefined {
